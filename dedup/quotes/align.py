@@ -1,0 +1,114 @@
+"""Growing a shared shingle into a passage: exact runs, chained over gaps of a few words.
+
+A chain is a list of exact runs (start here, start in the source, length), in the same order on both
+sides, with gaps of at most `max_gap` words between them on either side.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from dedup.text.tokens import MIX, RARITY_MASK
+
+_SHIFT = np.uint64(29)
+
+
+@njit(nogil=True, cache=True)
+def shingle_hash(hashes, at, words):
+    """Hash of the `words` words from `at` on."""
+    mixed = np.uint64(words)
+    for i in range(at, at + words):
+        mixed = (mixed ^ np.uint64(hashes[i])) * MIX
+        mixed ^= mixed >> _SHIFT
+    return mixed
+
+
+@njit(nogil=True, cache=True)
+def next_run(hashes, here, here_end, there, there_end, max_gap):
+    """The nearest pair of equal words (two in a row, or the last ones) after a mismatch.
+
+    Returns the words skipped here and there, or (-1, -1).
+    """
+    for skipped in range(1, 2 * max_gap + 1):
+        for a in range(max(0, skipped - max_gap), min(skipped, max_gap) + 1):
+            i = here + a
+            j = there + skipped - a
+            if i >= here_end or j >= there_end or hashes[i] != hashes[j]:
+                continue
+            if i + 1 < here_end and j + 1 < there_end and hashes[i + 1] == hashes[j + 1]:
+                # after a longer gap three words must agree, or two by chance would do
+                if skipped <= 2 or (i + 2 < here_end and j + 2 < there_end and hashes[i + 2] == hashes[j + 2]):
+                    return a, skipped - a
+    return -1, -1
+
+
+@njit(nogil=True, cache=True)
+def previous_run(hashes, here, here_begin, there, there_begin, max_gap):
+    """The mirror image of `next_run`: words skipped before (here, there) going backwards."""
+    for skipped in range(1, 2 * max_gap + 1):
+        for a in range(max(0, skipped - max_gap), min(skipped, max_gap) + 1):
+            i = here - 1 - a
+            j = there - 1 - (skipped - a)
+            if i < here_begin or j < there_begin or hashes[i] != hashes[j]:
+                continue
+            if i - 1 >= here_begin and j - 1 >= there_begin and hashes[i - 1] == hashes[j - 1]:
+                if skipped <= 2 or (i - 2 >= here_begin and j - 2 >= there_begin and hashes[i - 2] == hashes[j - 2]):
+                    return a, skipped - a
+    return -1, -1
+
+
+@njit(nogil=True, cache=True)
+def grow_chain(hashes, here, there, length, here_begin, here_end, there_begin, there_end, max_gap, runs):
+    """Extend an exact run on both sides; write the chain's runs into `runs` (int64 [most, 3]).
+
+    here, there: word positions of the run, `length` words long; the bounds are those of the two
+    posts. Returns (first, last): the chain is runs[first:last] = (here, there, length), in order.
+    The chain stops where `runs` is full; its middle row is where the given run is put.
+    """
+    middle = runs.shape[0] // 2
+    runs[middle, 0] = here
+    runs[middle, 1] = there
+    runs[middle, 2] = length
+    first = middle
+    last = middle + 1
+    while last < runs.shape[0]:
+        i = runs[last - 1, 0] + runs[last - 1, 2]
+        j = runs[last - 1, 1] + runs[last - 1, 2]
+        a, b = next_run(hashes, i, here_end, j, there_end, max_gap)
+        if a < 0:
+            break
+        i += a
+        j += b
+        n = 0
+        while i + n < here_end and j + n < there_end and hashes[i + n] == hashes[j + n]:
+            n += 1
+        runs[last, 0] = i
+        runs[last, 1] = j
+        runs[last, 2] = n
+        last += 1
+    while first > 0:
+        i = runs[first, 0]
+        j = runs[first, 1]
+        a, b = previous_run(hashes, i, here_begin, j, there_begin, max_gap)
+        if a < 0:
+            break
+        i -= a
+        j -= b
+        n = 0
+        while i - n - 1 >= here_begin and j - n - 1 >= there_begin and hashes[i - n - 1] == hashes[j - n - 1]:
+            n += 1
+        first -= 1
+        runs[first, 0] = i - n
+        runs[first, 1] = j - n
+        runs[first, 2] = n
+    return first, last
+
+
+@njit(nogil=True, cache=True)
+def evidence_of(info, start, end):
+    """How surprising the words start:end are together, in eighths of a nat."""
+    total = 0
+    for i in range(start, end):
+        total += np.int64(info[i] & RARITY_MASK)
+    return total

@@ -1,0 +1,184 @@
+"""Lines that announce a quote: "X wrote:", "Quote from: X on …", "Am … schrieb X:", "X said:" …
+
+An attribution line is no evidence of a copy by itself; it names the author whose earlier words are
+then looked for. Names come from the dump's own authors.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numba import njit
+from numpy.typing import NDArray
+
+from dedup.text.tokens import COLON, LINE_START, MIX, PARAGRAPH, tokenize
+
+# What the line says was done with the words, in the languages forums speak.
+_VERBS = """
+wrote writes write said says posted quoted replied schrieb schreibt geschrieben sagte écrit écrivait dit
+escribió escribio dijo escreveu disse scritto scrive schreef skrev kirjoitti írta napisał napisała napsal
+napsala пишет писал писала написал написала сказал сказала написав написала каже כתב כתבה כותב اكتب كتب كتبت
+yazdı yazmış dedi γράφει έγραψε 写 寫 説 说 說 述 書 작성 씀 viết menulis a-scris scris pisze
+""".split()
+# What stands alone above a quote, without a name.
+_NOUNS = """
+quote quoting zitat citation cita citação citazione citaat citat cytat цитата цитирую ציטוט اقتباس alıntı
+παράθεση 引用 인용 originally
+""".split()
+
+NAMED, ANONYMOUS = 1, 0
+
+
+class Names(NamedTuple):
+    """Authors' names as the attribution kernel looks them up.
+
+    keys: uint64 [a power of two], hashes of names by open addressing, 0 where free.
+    of_author: uint64 [authors], the hash of each author's name, 0 where it has no words.
+    verbs, nouns: uint32, sorted word hashes.
+    """
+
+    keys: NDArray[np.uint64]
+    of_author: NDArray[np.uint64]
+    verbs: NDArray[np.uint32]
+    nouns: NDArray[np.uint32]
+
+
+MOST_NAME_WORDS = 6
+MOST_LINE_WORDS = 40
+
+
+def name_table(authors: pa.Array) -> Names:
+    """Look-up tables for the distinct author names of a dump (string column without nulls)."""
+    tokens = tokenize(authors)
+    of_author = _hash_names(tokens.offsets, tokens.hashes)
+    size = 16
+    while size < 4 * len(of_author):
+        size *= 2
+    keys = np.zeros(size, np.uint64)
+    _fill(keys, of_author)
+    return Names(keys, of_author, _word_set(_VERBS), _word_set(_NOUNS))
+
+
+def _word_set(words: list[str]) -> NDArray[np.uint32]:
+    tokens = tokenize(pa.array(words, pa.string()))
+    single = np.flatnonzero(np.diff(tokens.offsets) == 1)
+    return np.unique(tokens.hashes[tokens.offsets[single]])
+
+
+@njit(nogil=True, cache=True)
+def _mix_word(hash_):
+    mixed = np.uint64(hash_) * MIX
+    return mixed ^ (mixed >> np.uint64(31))
+
+
+@njit(nogil=True, cache=True)
+def _hash_names(offsets, hashes):
+    out = np.zeros(offsets.shape[0] - 1, np.uint64)
+    for i in range(out.shape[0]):
+        words = offsets[i + 1] - offsets[i]
+        if 0 < words <= MOST_NAME_WORDS:
+            total = np.uint64(0)
+            for j in range(offsets[i], offsets[i + 1]):
+                total += _mix_word(hashes[j])  # a sum: "Urbanek, Simon" is "Simon Urbanek"
+            out[i] = total | np.uint64(1)
+    return out
+
+
+@njit(nogil=True, cache=True)
+def _fill(keys, names):
+    mask = np.uint64(keys.shape[0] - 1)
+    for name in names:
+        if name != 0:
+            slot = (name >> np.uint64(20)) & mask
+            while keys[slot] != 0 and keys[slot] != name:
+                slot = (slot + np.uint64(1)) & mask
+            keys[slot] = name
+
+
+@njit(nogil=True, cache=True)
+def _known(keys, name):
+    mask = np.uint64(keys.shape[0] - 1)
+    slot = (name >> np.uint64(20)) & mask
+    while keys[slot] != 0:
+        if keys[slot] == name:
+            return True
+        slot = (slot + np.uint64(1)) & mask
+    return False
+
+
+@njit(nogil=True, cache=True)
+def _among(words, hash_):
+    low = 0
+    high = words.shape[0]
+    while low < high:
+        middle = (low + high) >> 1
+        if words[middle] < hash_:
+            low = middle + 1
+        else:
+            high = middle
+    return low < words.shape[0] and words[low] == hash_
+
+
+@njit(nogil=True, cache=True)
+def _longest_name(hashes, begin, end, keys):
+    """The longest known name among the words begin:end: (hash, its end), or (0, begin)."""
+    best = np.uint64(0)
+    best_words = 0
+    best_end = begin
+    for i in range(begin, end):
+        total = np.uint64(0)
+        for j in range(i, min(end, i + MOST_NAME_WORDS)):
+            total += _mix_word(hashes[j])
+            if j - i + 1 >= best_words and _known(keys, total | np.uint64(1)):
+                best = total | np.uint64(1)
+                best_words = j - i + 1
+                best_end = j + 1
+    return best, best_end
+
+
+@njit(nogil=True, cache=True)
+def find_attributions(hashes, info, begin, end, keys, verbs, nouns, rows, names):
+    """The attribution lines among a post's words begin:end.
+
+    rows: int64 [most, 3], filled with (first word, the word after the colon, first word of the next
+    line); names: uint64 [most], the hash of the name, 0 for a line without a known one.
+    Returns how many there are.
+    """
+    found = 0
+    line = begin
+    previous = begin
+    while line < end and found < rows.shape[0]:
+        after = line + 1
+        while after < end and not info[after] & LINE_START:
+            after += 1
+        if after - line <= MOST_LINE_WORDS:
+            verb = False
+            noun = False
+            colon = np.int64(-1)
+            for i in range(line, after):
+                verb = verb or _among(verbs, hashes[i])
+                noun = noun or _among(nouns, hashes[i])
+                if info[i] & COLON:
+                    colon = i
+            if colon >= 0 or noun:
+                start = line
+                name, name_end = _longest_name(hashes, line, after, keys)
+                if name == 0 and verb and line > begin and not info[line] & PARAGRAPH and line - previous <= 30:
+                    # a long line, wrapped: the name may stand above the verb
+                    name, name_end = _longest_name(hashes, previous, after, keys)
+                    if name != 0:
+                        start = previous
+                announces = (verb or noun) and (name != 0 or after - line <= 12)
+                if not announces and name != 0 and colon == name_end - 1 and name_end == after:
+                    announces = True  # the name and a colon, nothing else
+                if announces:
+                    rows[found, 0] = start
+                    rows[found, 1] = colon + 1 if colon >= 0 else after
+                    rows[found, 2] = after
+                    names[found] = name
+                    found += 1
+        previous = line
+        line = after
+    return found

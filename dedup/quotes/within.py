@@ -1,0 +1,440 @@
+"""Passages of earlier posts of the same thread.
+
+Posts are taken in order. Every post's shingles of three words are looked up among the *own* words of
+the posts before it; a hit grows to the longest exact run and then over small gaps. A passage counts as
+copied when its words are surprising enough together, the less so the more else speaks for a quote:
+that it fills whole lines, that a line above names the author, that the dump marks it. Words found to be
+copied are not looked up later: a quote of a quote leads to the first who said it.
+
+Seeds and chains as in text-reuse detection (Smith et al., passim); evidence as the information content
+of the words under their background frequencies.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from dedup.quotes.align import evidence_of, grow_chain, shingle_hash
+from dedup.quotes.attribution import find_attributions
+from dedup.text.tokens import CODE, LINE_START, MARKED, PREFIXED, SENTENCE
+
+SEED_WORDS = 3
+MOST_POSTINGS = 64
+"""Postings kept for one shingle of a thread: hot threads stay linear."""
+MOST_RUNS = 512
+"""Exact runs of one chain; a longer passage becomes several."""
+
+OWN, COPIED, CHROME, BOILERPLATE, CODE_COPY = 0, 1, 2, 3, 4
+"""What `state` says of a word."""
+
+# columns of a span
+POST, START, END, SOURCE, EVIDENCE, MATCHED, FLAGS, FIRST_RUN, LAST_RUN = range(9)
+SPAN_COLUMNS = 9
+# columns of a run
+RUN_START, RUN_SOURCE_START, RUN_LENGTH = range(3)
+
+# flags of a span
+SAME_AUTHOR, ATTRIBUTED, IN_MARK, WHOLE_LINES, IS_CODE, ACROSS, CHROME_BEFORE = (1 << i for i in range(7))
+
+
+@njit(nogil=True, cache=True)
+def _grow_rows(rows):
+    bigger = np.empty((rows.shape[0] * 2, rows.shape[1]), rows.dtype)
+    bigger[: rows.shape[0]] = rows
+    return bigger
+
+
+@njit(nogil=True, cache=True)
+def _share_of(info, start, end, flag):
+    """How many of the words start:end carry a flag, in percent."""
+    count = 0
+    for i in range(start, end):
+        if info[i] & flag:
+            count += 1
+    return 100 * count // max(1, end - start)
+
+
+@njit(nogil=True, cache=True)
+def find_within(
+    posts,
+    offsets,
+    hashes,
+    info,
+    state,
+    authors,
+    author_names,
+    name_keys,
+    verbs,
+    nouns,
+    window,
+    min_words,
+    min_evidence,
+    min_evidence_lines,
+    max_gap,
+    mark_flags,
+):
+    """The copied passages of one thread.
+
+    posts: int64 [n], the thread's posts in order.
+    offsets, hashes, info: the words of all posts (see `Tokens`).
+    state: uint8 [words], what each word is; copied words are set here.
+    authors: int32 [all posts], -1 where unknown; author_names, name_keys, verbs, nouns: see `Names`.
+    window: a source stands at most so many posts of the thread before (0: any).
+    min_evidence, min_evidence_lines: in eighths of a nat.
+    mark_flags: which bits of `info` count as quote marks (0: none).
+    Returns spans int64 [m, 9] and runs int64 [r, 3]; word positions are global.
+    """
+    total = np.int64(0)
+    for d in range(posts.shape[0]):
+        total += offsets[posts[d] + 1] - offsets[posts[d]]
+    size = np.int64(64)
+    while size < 2 * total:
+        size *= 2
+    mask = np.uint64(size - 1)
+    slot_key = np.zeros(size, np.uint64)
+    slot_first = np.full(size, -1, np.int32)
+    slot_last = np.full(size, -1, np.int32)
+    slot_count = np.zeros(size, np.uint8)
+    posting_next = np.full(total + 1, -1, np.int32)
+    posting_at = np.empty(total + 1, np.int64)
+    posting_post = np.empty(total + 1, np.int32)
+    postings = 0
+
+    spans = np.empty((64, SPAN_COLUMNS), np.int64)
+    span_count = 0
+    runs = np.empty((128, 3), np.int64)
+    run_count = 0
+
+    chain = np.empty((MOST_RUNS, 3), np.int64)
+    candidates = np.empty((64, SPAN_COLUMNS), np.int64)
+    candidate_runs = np.empty((128, 3), np.int64)
+    diagonal_key = np.zeros(4096, np.int64)
+    diagonal_end = np.zeros(4096, np.int64)
+    attributions = np.empty((256, 3), np.int64)
+    attribution_names = np.empty(256, np.uint64)
+    attribution_used = np.empty(256, np.bool_)
+    anchor = min(min_evidence_lines, min_evidence) * 2 // 3
+
+    for d in range(posts.shape[0]):
+        post = posts[d]
+        begin = offsets[post]
+        end = offsets[post + 1]
+        attribution_count = find_attributions(
+            hashes, info, begin, end, name_keys, verbs, nouns, attributions, attribution_names
+        )
+        # -- seeds → exact runs → chains
+        candidate_count = 0
+        candidate_run_count = 0
+        diagonal_end[:] = -1
+        for i in range(begin, end - SEED_WORDS + 1):
+            if state[i] == BOILERPLATE:
+                continue
+            key = shingle_hash(hashes, i, SEED_WORDS)
+            slot = key & mask
+            while slot_key[slot] != 0 and slot_key[slot] != key:
+                slot = (slot + np.uint64(1)) & mask
+            if slot_key[slot] == 0:
+                continue
+            posting = slot_first[slot]
+            while posting >= 0:
+                j = posting_at[posting]
+                source = posting_post[posting]
+                posting = posting_next[posting]
+                if window > 0 and d - source > window:
+                    continue
+                diagonal = j - i
+                cell = diagonal & 4095
+                if diagonal_key[cell] == diagonal and diagonal_end[cell] > i:
+                    continue
+                source_begin = offsets[posts[source]]
+                source_end = offsets[posts[source] + 1]
+                n = 0
+                while i + n < end and j + n < source_end and hashes[i + n] == hashes[j + n]:
+                    n += 1
+                if n < SEED_WORDS:
+                    continue
+                back = 0
+                while (
+                    i - back - 1 >= begin
+                    and j - back - 1 >= source_begin
+                    and hashes[i - back - 1] == hashes[j - back - 1]
+                ):
+                    back += 1
+                diagonal_key[cell] = diagonal
+                diagonal_end[cell] = i + n
+                evidence = evidence_of(info, i - back, i + n)
+                starts_line = info[i - back] & LINE_START
+                ends_line = i + n >= end or info[i + n] & LINE_START
+                if evidence < anchor and not (starts_line and ends_line) and not info[i] & mark_flags:
+                    announced = False
+                    for t in range(attribution_count):
+                        announced = announced or attributions[t, 1] == i - back or attributions[t, 2] == i - back
+                    if not announced:
+                        continue
+                first, last = grow_chain(
+                    hashes, i - back, j - back, n + back, begin, end, source_begin, source_end, max_gap, chain
+                )
+                for r in range(first, last):
+                    other = chain[r, 1] - chain[r, 0]
+                    cell = other & 4095
+                    diagonal_key[cell] = other
+                    diagonal_end[cell] = chain[r, 0] + chain[r, 2]
+                # words past a line end of ours that the source has on one line agree by chance
+                while last - first > 0:
+                    tail = chain[last - 1, 0] + chain[last - 1, 2]
+                    cut = np.int64(0)
+                    for back_words in range(1, 3):
+                        k = tail - back_words
+                        if k <= chain[last - 1, 0] or tail >= end or info[tail] & LINE_START:
+                            break
+                        if info[k] & LINE_START:
+                            if not info[chain[last - 1, 1] + k - chain[last - 1, 0]] & LINE_START:
+                                cut = back_words
+                            break
+                    chain[last - 1, 2] -= cut
+                    break
+                if last <= first:
+                    continue
+                while candidate_run_count + last - first > candidate_runs.shape[0]:
+                    candidate_runs = _grow_rows(candidate_runs)
+                if candidate_count == candidates.shape[0]:
+                    candidates = _grow_rows(candidates)
+                matched = np.int64(0)
+                surprise = np.int64(0)
+                candidates[candidate_count, FIRST_RUN] = candidate_run_count
+                for r in range(first, last):
+                    candidate_runs[candidate_run_count] = chain[r]
+                    candidate_run_count += 1
+                    matched += chain[r, 2]
+                    surprise += evidence_of(info, chain[r, 0], chain[r, 0] + chain[r, 2])
+                candidates[candidate_count, POST] = post
+                candidates[candidate_count, START] = chain[first, 0]
+                candidates[candidate_count, END] = chain[last - 1, 0] + chain[last - 1, 2]
+                candidates[candidate_count, SOURCE] = source
+                candidates[candidate_count, EVIDENCE] = surprise
+                candidates[candidate_count, MATCHED] = matched
+                candidates[candidate_count, FLAGS] = 0
+                candidates[candidate_count, LAST_RUN] = candidate_run_count
+                candidate_count += 1
+
+        # -- accept the strongest first; what overlaps keeps its uncovered part
+        attribution_used[:] = False
+        strength = np.empty(candidate_count, np.int64)
+        for c in range(candidate_count):
+            named = 0
+            name = author_names[posts[candidates[c, SOURCE]]]
+            for t in range(attribution_count):
+                if attribution_names[t] == name and name != 0:
+                    if attributions[t, 1] == candidates[c, START] or attributions[t, 2] == candidates[c, START]:
+                        named = 1
+            strength[c] = -(candidates[c, EVIDENCE] * 2 + named)
+        order = np.argsort(strength, kind="mergesort")
+        accepted_from = span_count
+        for o in range(candidate_count):
+            c = order[o]
+            # the uncovered part that is most surprising
+            start = candidates[c, START]
+            stop = candidates[c, END]
+            best_start = start
+            best_end = start
+            best = np.int64(-1)
+            i = start
+            while i < stop:
+                while i < stop and state[i] != OWN:
+                    i += 1
+                k = i
+                while k < stop and state[k] == OWN:
+                    k += 1
+                if k > i:
+                    surprise = evidence_of(info, i, k)
+                    if surprise > best:
+                        best = surprise
+                        best_start = i
+                        best_end = k
+                i = k
+            if best < 0:
+                continue
+            cut = best_start > start or best_end < stop
+            start = best_start
+            stop = best_end
+            evidence = np.int64(0)
+            matched = np.int64(0)
+            first_start = np.int64(-1)
+            last_end = start
+            for r in range(candidates[c, FIRST_RUN], candidates[c, LAST_RUN]):
+                a = max(start, candidate_runs[r, 0])
+                b = min(stop, candidate_runs[r, 0] + candidate_runs[r, 2])
+                if b > a:
+                    if first_start < 0:
+                        first_start = a
+                    last_end = b
+                    matched += b - a
+                    evidence += evidence_of(info, a, b)
+            if matched == 0:
+                continue
+            start = first_start
+            stop = last_end
+            source = posts[candidates[c, SOURCE]]
+            flags = np.int64(0)
+            if authors[source] >= 0 and authors[source] == authors[post]:
+                flags |= SAME_AUTHOR
+            starts_line = info[start] & LINE_START or (start > begin and state[start - 1] in (COPIED, CHROME))
+            ends_line = stop >= end or info[stop] & LINE_START or state[stop] in (COPIED, CHROME)
+            if starts_line and ends_line:
+                flags |= WHOLE_LINES
+            announced = False
+            announcement = -1
+            for t in range(attribution_count):
+                if attributions[t, 1] == start or attributions[t, 2] == start:
+                    announced = True
+                    if attribution_names[t] != 0 and attribution_names[t] == author_names[source]:
+                        flags |= ATTRIBUTED
+                    announcement = t
+            if mark_flags and _share_of(info, start, stop, mark_flags) >= 80:
+                flags |= IN_MARK
+            if _share_of(info, start, stop, CODE) >= 50:
+                flags |= IS_CODE
+            known_source = False
+            for a in range(accepted_from, span_count):
+                known_source = known_source or spans[a, SOURCE] == source
+            need = min_evidence
+            if flags & WHOLE_LINES:
+                need = min_evidence_lines
+            elif (starts_line and (info[min(stop, end - 1)] & SENTENCE)) or (ends_line and info[start] & SENTENCE):
+                need = min_evidence * 3 // 4
+            if flags & SAME_AUTHOR:
+                need = need * 2
+            elif known_source:
+                need = need * 2 // 3
+            words_needed = min_words
+            if flags & WHOLE_LINES:
+                words_needed = min(words_needed, 3)
+            if flags & ATTRIBUTED:
+                need = min(need, 48)
+                words_needed = 1
+            elif flags & IN_MARK or announced:
+                need = min(need, 80)
+                words_needed = min(words_needed, 3)
+            if cut and not flags & (ATTRIBUTED | IN_MARK):
+                need = max(need, min_evidence_lines)
+            if evidence < need or matched < words_needed:
+                continue
+            if span_count == spans.shape[0]:
+                spans = _grow_rows(spans)
+            spans[span_count, POST] = post
+            spans[span_count, START] = start
+            spans[span_count, END] = stop
+            spans[span_count, SOURCE] = source
+            spans[span_count, EVIDENCE] = evidence
+            spans[span_count, MATCHED] = matched
+            spans[span_count, FIRST_RUN] = run_count
+            for r in range(candidates[c, FIRST_RUN], candidates[c, LAST_RUN]):
+                a = max(start, candidate_runs[r, 0])
+                b = min(stop, candidate_runs[r, 0] + candidate_runs[r, 2])
+                if b > a:
+                    if run_count == runs.shape[0]:
+                        runs = _grow_rows(runs)
+                    runs[run_count, 0] = a
+                    runs[run_count, 1] = candidate_runs[r, 1] + a - candidate_runs[r, 0]
+                    runs[run_count, 2] = b - a
+                    run_count += 1
+            spans[span_count, LAST_RUN] = run_count
+            code = flags & IS_CODE and not flags & (ATTRIBUTED | IN_MARK) and not announced
+            if not code:
+                flags &= ~IS_CODE
+            for i in range(start, stop):
+                state[i] = CODE_COPY if code else COPIED
+            if announcement >= 0 and not code:
+                flags |= CHROME_BEFORE
+                attribution_used[announcement] = True
+                for i in range(attributions[announcement, 0], start):
+                    if state[i] == OWN:
+                        state[i] = CHROME
+            spans[span_count, FLAGS] = flags
+            span_count += 1
+
+        # -- what an attribution announces and no seed found: a line of one or a few words
+        for t in range(attribution_count):
+            name = attribution_names[t]
+            if attribution_used[t] or name == 0:
+                continue
+            start = attributions[t, 1]
+            if start >= end or state[start] != OWN:
+                continue
+            stop = start + 1
+            while stop < end and not info[stop] & LINE_START and state[stop] == OWN:
+                stop += 1
+            n = stop - start
+            if n > 8:
+                continue
+            found = np.int64(-1)
+            found_post = np.int64(-1)
+            for back in range(1, min(d, 50) + 1):
+                source = posts[d - back]
+                if author_names[source] != name:
+                    continue
+                for j in range(offsets[source], offsets[source + 1] - n + 1):
+                    same = 0
+                    while same < n and hashes[j + same] == hashes[start + same]:
+                        same += 1
+                    if same == n:
+                        found = j
+                        found_post = source
+                        break
+                if found >= 0:
+                    break
+            if found < 0:
+                continue
+            if span_count == spans.shape[0]:
+                spans = _grow_rows(spans)
+            if run_count == runs.shape[0]:
+                runs = _grow_rows(runs)
+            runs[run_count, 0] = start
+            runs[run_count, 1] = found
+            runs[run_count, 2] = n
+            spans[span_count, POST] = post
+            spans[span_count, START] = start
+            spans[span_count, END] = stop
+            spans[span_count, SOURCE] = found_post
+            spans[span_count, EVIDENCE] = evidence_of(info, start, stop)
+            spans[span_count, MATCHED] = n
+            spans[span_count, FIRST_RUN] = run_count
+            run_count += 1
+            spans[span_count, LAST_RUN] = run_count
+            flags = np.int64(ATTRIBUTED | CHROME_BEFORE)
+            if authors[found_post] >= 0 and authors[found_post] == authors[post]:
+                flags |= SAME_AUTHOR
+            spans[span_count, FLAGS] = flags
+            span_count += 1
+            for i in range(start, stop):
+                state[i] = COPIED
+            for i in range(attributions[t, 0], start):
+                if state[i] == OWN:
+                    state[i] = CHROME
+
+        # -- remember own words
+        for i in range(begin, end - SEED_WORDS + 1):
+            if state[i] != OWN or state[i + 1] != OWN or state[i + 2] != OWN:
+                continue
+            key = shingle_hash(hashes, i, SEED_WORDS)
+            slot = key & mask
+            while slot_key[slot] != 0 and slot_key[slot] != key:
+                slot = (slot + np.uint64(1)) & mask
+            if slot_count[slot] >= MOST_POSTINGS:
+                continue
+            slot_key[slot] = key
+            posting_at[postings] = i
+            posting_post[postings] = d
+            if slot_count[slot] == 0:
+                slot_first[slot] = postings
+            else:
+                posting_next[slot_last[slot]] = postings
+            slot_last[slot] = postings
+            slot_count[slot] += 1
+            postings += 1
+    return spans[:span_count].copy(), runs[:run_count].copy()
+
+
+MARK_FLAGS = PREFIXED | MARKED

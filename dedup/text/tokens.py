@@ -1,0 +1,334 @@
+"""Posts → words, straight from Arrow's UTF-8 buffers.
+
+A word is a run of letters and numbers, compatibility-decomposed and case-folded character by
+character; a URL is one word; where a script is written without spaces, every character is one.
+White space, `>` prefixes, punctuation, typographic quotes and line breaks therefore never tell two
+passages apart. Combining marks are hashed so that their order does not matter (canonical
+equivalence, Unicode Standard Annex #15).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numba import njit
+from numpy.typing import NDArray
+
+from dedup.text.tables import COMBINING, IGNORABLE, RARE_CHARACTER, RAREST, SINGLE, WORD, Tables, load_tables
+
+RARITY_MASK = 0x7F
+"""Bits of `info` that hold how rare the word is, in eighths of a nat."""
+LINE_START = 1 << 7
+"""The word is the first on its line."""
+PREFIXED = 1 << 8
+"""The word's line begins with `>`."""
+CODE = 1 << 9
+"""The word's line looks like source code."""
+COLON = 1 << 10
+"""A colon follows the word, or an ellipsis that ends the line."""
+PARAGRAPH = 1 << 11
+"""The word is the first after a blank line, or of the post."""
+SENTENCE = 1 << 12
+"""The word is the first of a line or sentence."""
+MARKED = 1 << 13
+"""The word stands in a quote that the dump marks as one (set by `quotes.marks`)."""
+
+MIX = np.uint64(0x9E3779B97F4A7C15)
+_SHIFT = np.uint64(32)
+
+
+class Tokens(NamedTuple):
+    """The words of a column of posts.
+
+    offsets: int64 [posts + 1], where each post's words begin.
+    hashes: uint32 [words], equal for equal words.
+    info: uint16 [words], rarity and the flags above.
+    starts, ends: int32 [words], in bytes of the post's UTF-8 text.
+    """
+
+    offsets: NDArray[np.int64]
+    hashes: NDArray[np.uint32]
+    info: NDArray[np.uint16]
+    starts: NDArray[np.int32]
+    ends: NDArray[np.int32]
+
+
+def utf8_buffers(texts: pa.Array) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """The bytes of a string column without nulls, and where each text begins (int64 [rows + 1])."""
+    if isinstance(texts, pa.ChunkedArray):
+        texts = texts.combine_chunks()
+    kind = np.int64 if pa.types.is_large_string(texts.type) else np.int32
+    _, offsets, data = texts.buffers()
+    if len(texts) == 0:
+        return np.zeros(0, np.uint8), np.zeros(1, np.int64)
+    begins = np.frombuffer(offsets, kind)[texts.offset : texts.offset + len(texts) + 1].astype(np.int64)
+    bytes_ = np.frombuffer(data, np.uint8) if data is not None else np.zeros(0, np.uint8)
+    return bytes_, begins
+
+
+def tokenize(texts: pa.Array, tables: Tables | None = None) -> Tokens:
+    """The words of each text of a string column without nulls."""
+    tables = tables or load_tables()
+    data, begins = utf8_buffers(texts)
+    most = int(begins[-1] - begins[0]) // 2 + 2 * len(texts) + 1
+    offsets = np.empty(len(texts) + 1, np.int64)
+    hashes, info = np.empty(most, np.uint32), np.empty(most, np.uint16)
+    starts, ends = np.empty(most, np.int32), np.empty(most, np.int32)
+    count = _tokenize(data, begins, *tables, offsets, hashes, info, starts, ends)
+    return Tokens(offsets, *(a[:count].copy() for a in (hashes, info, starts, ends)))
+
+
+@njit(nogil=True, cache=True)
+def _decode(data, at, end):
+    """The code point at a byte offset, and the offset after it."""
+    first = np.int32(data[at])
+    if first < 0x80:
+        return first, at + 1
+    if first < 0xE0 and at + 1 < end:
+        return ((first & 0x1F) << 6) | (np.int32(data[at + 1]) & 0x3F), at + 2
+    if first < 0xF0 and at + 2 < end:
+        point = ((first & 0xF) << 12) | ((np.int32(data[at + 1]) & 0x3F) << 6)
+        return point | (np.int32(data[at + 2]) & 0x3F), at + 3
+    if at + 3 < end:
+        point = ((first & 7) << 18) | ((np.int32(data[at + 1]) & 0x3F) << 12)
+        return point | ((np.int32(data[at + 2]) & 0x3F) << 6) | (np.int32(data[at + 3]) & 0x3F), at + 4
+    return np.int32(0), end  # cannot be in valid UTF-8
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _rarity_of(hash_, single, keys, steps):
+    mask = np.uint32(keys.shape[0] - 1)
+    slot = hash_ & mask
+    for _ in range(keys.shape[0]):
+        if keys[slot] == hash_:
+            return np.uint16(steps[slot])
+        if keys[slot] == 0:
+            break
+        slot = (slot + np.uint32(1)) & mask
+    return np.uint16(RARE_CHARACTER) if single else np.uint16(RAREST)
+
+
+@njit(nogil=True, cache=True)
+def _url_end(data, at, end):
+    """Where a URL that begins at `at` ends, or `at` when none does."""
+    i = at
+    lower = np.uint8(0x20)
+    if end - at > 7 and (data[at] | lower) == 104 and (data[at + 1] | lower) == 116:  # ht
+        if (data[at + 2] | lower) != 116 or (data[at + 3] | lower) != 112:  # tp
+            return at
+        i = at + 4
+        if (data[i] | lower) == 115:  # s
+            i += 1
+        if i + 3 >= end or data[i] != 58 or data[i + 1] != 47 or data[i + 2] != 47:  # ://
+            return at
+        i += 3
+    elif end - at > 4 and (data[at] | lower) == 119 and (data[at + 1] | lower) == 119:  # ww
+        if (data[at + 2] | lower) != 119 or data[at + 3] != 46:  # w.
+            return at
+        i = at + 4
+    else:
+        return at
+    while i < end:
+        c = data[i]
+        # white space and what cannot stand in a URL: " < > [ ] ` { | }
+        if c <= 32 or c == 34 or c == 60 or c == 62 or c == 91 or c == 93 or c == 96 or 123 <= c <= 125:
+            break
+        i += 1
+    while i > at and (
+        data[i - 1] == 46  # .
+        or data[i - 1] == 44  # ,
+        or data[i - 1] == 41  # )
+        or data[i - 1] == 58  # :
+        or data[i - 1] == 59  # ;
+        or data[i - 1] == 33  # !
+        or data[i - 1] == 63  # ?
+        or data[i - 1] == 39  # '
+        or data[i - 1] == 42  # *
+    ):
+        i -= 1
+    return i
+
+
+@njit(nogil=True, cache=True)
+def _close_line(info, first, last, symbols, visible, end_char, end_before):
+    """Flags that are known only when a line is over; words first:last stand on it."""
+    if last <= first:
+        return
+    ends_code = end_char == 59 or end_char == 123 or end_char == 125  # ; { }
+    if (ends_code and symbols >= 1) or (symbols >= 3 and symbols * 6 >= visible):
+        for i in range(first, last):
+            info[i] |= CODE
+    if end_char == 0x2026 or (end_char == 46 and end_before == 46):  # an ellipsis
+        info[last - 1] |= COLON
+
+
+@njit(nogil=True, cache=True)
+def _is_symbol(c):
+    """Characters that code is full of and prose is not."""
+    return (
+        c == 40  # (
+        or c == 41
+        or c == 123  # {
+        or c == 125
+        or c == 91  # [
+        or c == 93
+        or c == 59  # ;
+        or c == 61  # =
+        or c == 60  # <
+        or c == 62
+        or c == 38  # &
+        or c == 124  # |
+        or c == 42  # *
+        or c == 35  # #
+        or c == 92  # backslash
+        or c == 43  # +
+        or c == 95  # _
+        or c == 36  # $
+        or c == 37  # %
+        or c == 47  # /
+    )
+
+
+@njit(nogil=True, cache=True)
+def _mix_point(hash_, char, classes, folds, expansion_offsets, expansions):
+    """The hash of a word after one more code point of it."""
+    fold = folds[char]
+    if fold >= 0:
+        if classes[char] == COMBINING:
+            return hash_ + np.uint64(fold) * MIX
+        hash_ = (hash_ ^ np.uint64(fold)) * MIX
+        return hash_ ^ (hash_ >> _SHIFT)
+    for i in range(expansion_offsets[-1 - fold], expansion_offsets[-fold]):
+        point = expansions[i]
+        if classes[point] == COMBINING:
+            hash_ += np.uint64(point) * MIX
+        else:
+            hash_ = (hash_ ^ np.uint64(point)) * MIX
+            hash_ ^= hash_ >> _SHIFT
+    return hash_
+
+
+@njit(nogil=True, cache=True)
+def _tokenize(
+    data,
+    begins,
+    classes,
+    folds,
+    expansion_offsets,
+    expansions,
+    rarity_keys,
+    rarity_steps,
+    offsets,
+    hashes,
+    info,
+    starts,
+    ends,
+):
+    count = np.int64(0)
+    for post in range(begins.shape[0] - 1):
+        offsets[post] = count
+        begin = begins[post]
+        end = begins[post + 1]
+        at = begin
+        # what is known of the line so far
+        line_first = count
+        line_symbols = np.int64(0)
+        line_visible = np.int64(0)
+        prefixed = False
+        end_char = np.int32(0)
+        end_before = np.int32(0)
+        flags = np.int64(LINE_START | PARAGRAPH | SENTENCE)
+        while at < end:
+            char = np.int32(data[at])
+            after = at + 1
+            if char >= 0x80:
+                char, after = _decode(data, at, end)
+            kind = classes[char]
+            if kind == WORD or kind == SINGLE:
+                start = at
+                hash_ = np.uint64(0)
+                stop = at
+                low = char | 0x20
+                second = np.int32(data[at + 1]) | 0x20 if at + 1 < end else 0
+                if (low == 104 and second == 116) or (low == 119 and second == 119):  # ht, ww
+                    stop = _url_end(data, at, end)
+                if stop > at:
+                    for i in range(at, stop):
+                        c = np.uint64(data[i])
+                        if 65 <= data[i] <= 90:
+                            c |= np.uint64(0x20)
+                        hash_ = (hash_ ^ c) * MIX
+                        hash_ ^= hash_ >> _SHIFT
+                    at = stop
+                    line_visible += 8  # slashes in a URL do not make a line code
+                    end_before = np.int32(0)
+                    end_char = np.int32(0)
+                else:
+                    if char < 0x80:
+                        hash_ = np.uint64(folds[char]) * MIX
+                        hash_ ^= hash_ >> _SHIFT
+                    else:
+                        hash_ = _mix_point(hash_, char, classes, folds, expansion_offsets, expansions)
+                    at = after
+                    stop = at
+                    while at < end:
+                        char = np.int32(data[at])
+                        if char < 0x80:
+                            if classes[char] != WORD or kind == SINGLE:
+                                break
+                            hash_ = (hash_ ^ np.uint64(folds[char])) * MIX
+                            hash_ ^= hash_ >> _SHIFT
+                            at += 1
+                            stop = at
+                            continue
+                        char, after = _decode(data, at, end)
+                        more = classes[char]
+                        if more == COMBINING or (more == WORD and kind == WORD):
+                            hash_ = _mix_point(hash_, char, classes, folds, expansion_offsets, expansions)
+                            stop = after
+                        elif more != IGNORABLE:
+                            break
+                        at = after
+                    end_before = np.int32(0)
+                    end_char = np.int32(0)
+                    line_visible += stop - start
+                hash_ = (hash_ ^ np.uint64(0x5BF03635)) * MIX
+                h32 = np.uint32(hash_ >> _SHIFT) | np.uint32(1)
+                hashes[count] = h32
+                info[count] = flags | _rarity_of(h32, kind == SINGLE, rarity_keys, rarity_steps)
+                starts[count] = start - begin
+                ends[count] = stop - begin
+                count += 1
+                flags = np.int64(PREFIXED) if prefixed else np.int64(0)
+                continue
+            if char == 10:
+                _close_line(info, line_first, count, line_symbols, line_visible, end_char, end_before)
+                if line_visible == 0:
+                    flags |= PARAGRAPH
+                flags = (flags | LINE_START | SENTENCE) & ~PREFIXED
+                line_first = count
+                line_symbols = np.int64(0)
+                line_visible = np.int64(0)
+                prefixed = False
+                end_char = np.int32(0)
+                end_before = np.int32(0)
+            elif char == 62 and line_visible == 0:  # > before any text
+                prefixed = True
+                flags |= PREFIXED
+            elif char > 32 and kind != IGNORABLE:
+                line_visible += 1
+                if char < 128 and _is_symbol(char):
+                    line_symbols += 1
+                # .!? and their full-width and CJK forms end a sentence
+                if char == 46 or char == 33 or char == 63 or char == 0x3002 or char == 0xFF01 or char == 0xFF1F:
+                    flags |= SENTENCE
+                if (char == 58 or char == 0xFF1A) and count > line_first:
+                    info[count - 1] |= COLON
+                end_before = end_char
+                end_char = char
+            at = after
+        _close_line(info, line_first, count, line_symbols, line_visible, end_char, end_before)
+    offsets[begins.shape[0] - 1] = count
+    return count
