@@ -9,20 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from dedup.text.tokens import MIX, RARITY_MASK
-
-_SHIFT = np.uint64(29)
-
-
-@njit(nogil=True, cache=True)
-def shingle_hash(hashes, at, words):
-    """Hash of the `words` words from `at` on."""
-    mixed = np.uint64(words)
-    for i in range(at, at + words):
-        mixed = (mixed ^ np.uint64(hashes[i])) * MIX
-        mixed ^= mixed >> _SHIFT
-    return mixed
-
+from dedup.text.tokens import RARITY_MASK
 
 @njit(nogil=True, cache=True)
 def next_run(hashes, here, here_end, there, there_end, max_gap):

@@ -16,9 +16,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from dedup.quotes.align import evidence_of, grow_chain, shingle_hash
+from dedup.quotes.align import evidence_of, grow_chain
 from dedup.quotes.attribution import find_attributions
-from dedup.text.tokens import CODE, LINE_START, MARKED, PREFIXED, SENTENCE
+from dedup.text.shingles import shingle_hash
+from dedup.text.tokens import CODE, LINE_START, MARKED, PARAGRAPH, PREFIXED, SENTENCE
 
 SEED_WORDS = 3
 MOST_POSTINGS = 64
@@ -68,6 +69,7 @@ def find_within(
     name_keys,
     verbs,
     nouns,
+    stands_for,
     window,
     min_words,
     min_evidence,
@@ -81,6 +83,7 @@ def find_within(
     offsets, hashes, info: the words of all posts (see `Tokens`).
     state: uint8 [words], what each word is; copied words are set here.
     authors: int32 [all posts], -1 where unknown; author_names, name_keys, verbs, nouns: see `Names`.
+    stands_for: int64 [all posts]; an exact duplicate of another post is a source, and has no passages.
     window: a source stands at most so many posts of the thread before (0: any).
     min_evidence, min_evidence_lines: in eighths of a nat.
     mark_flags: which bits of `info` count as quote marks (0: none).
@@ -121,14 +124,17 @@ def find_within(
         post = posts[d]
         begin = offsets[post]
         end = offsets[post + 1]
-        attribution_count = find_attributions(
-            hashes, info, begin, end, name_keys, verbs, nouns, attributions, attribution_names
-        )
+        fresh = stands_for[post] == post
+        attribution_count = 0
+        if fresh:
+            attribution_count = find_attributions(
+                hashes, info, begin, end, name_keys, verbs, nouns, attributions, attribution_names
+            )
         # -- seeds → exact runs → chains
         candidate_count = 0
         candidate_run_count = 0
         diagonal_end[:] = -1
-        for i in range(begin, end - SEED_WORDS + 1):
+        for i in range(begin, end - SEED_WORDS + 1 if fresh else begin):
             if state[i] == BOILERPLATE:
                 continue
             key = shingle_hash(hashes, i, SEED_WORDS)
@@ -284,6 +290,9 @@ def find_within(
             ends_line = stop >= end or info[stop] & LINE_START or state[stop] in (COPIED, CHROME)
             if starts_line and ends_line:
                 flags |= WHOLE_LINES
+            paragraph = (info[start] & PARAGRAPH or (start > begin and state[start - 1] in (COPIED, CHROME))) and (
+                stop >= end or info[stop] & PARAGRAPH
+            )
             announced = False
             announcement = -1
             for t in range(attribution_count):
@@ -294,23 +303,25 @@ def find_within(
                     announcement = t
             if mark_flags and _share_of(info, start, stop, mark_flags) >= 80:
                 flags |= IN_MARK
-            if _share_of(info, start, stop, CODE) >= 50:
+            if _share_of(info, start, stop, CODE) >= 40:
                 flags |= IS_CODE
             known_source = False
             for a in range(accepted_from, span_count):
                 known_source = known_source or spans[a, SOURCE] == source
             need = min_evidence
             if flags & WHOLE_LINES:
-                need = min_evidence_lines
+                need = min_evidence_lines if paragraph else min_evidence_lines * 2
             elif (starts_line and (info[min(stop, end - 1)] & SENTENCE)) or (ends_line and info[start] & SENTENCE):
                 need = min_evidence * 3 // 4
-            if flags & SAME_AUTHOR:
-                need = need * 2
-            elif known_source:
-                need = need * 2 // 3
             words_needed = min_words
             if flags & WHOLE_LINES:
                 words_needed = min(words_needed, 3)
+            if flags & SAME_AUTHOR:
+                # people repeat themselves: only what is long enough was pasted
+                need = min_evidence * 3
+                words_needed = min_words * 2
+            elif known_source:
+                need = need * 2 // 3
             if flags & ATTRIBUTED:
                 need = min(need, 48)
                 words_needed = 1

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-SEPARATOR, WORD, SINGLE, COMBINING, IGNORABLE = range(5)
+SEPARATOR, WORD, SINGLE, COMBINING, IGNORABLE, BLANK = range(6)
 
 NATS_PER_STEP = 1 / 8
 """Rarity is stored in steps of an eighth of a nat."""
@@ -29,7 +29,7 @@ RAREST = 111
 RARE_CHARACTER = 36
 """Rarity of a character, where characters are tokens and no list knows it."""
 
-_FORMAT = 4  # raise when the contents below change
+_FORMAT = 5  # raise when the contents below change
 
 # Scripts written without spaces between words: a token is a character.
 _UNSPACED = (
@@ -45,7 +45,7 @@ _UNSPACED = (
     (0x3400, 0x4DBF),
     (0x4E00, 0x9FFF),
     (0xF900, 0xFAFF),
-    (0xFF66, 0xFF9D),  # half-width Katakana
+    (0xFF66, 0xFF9F),  # half-width Katakana
     (0x20000, 0x323AF),
 )
 _DEFAULT_IGNORABLE = (
@@ -166,23 +166,28 @@ def _fold_tables() -> tuple[NDArray[np.uint8], NDArray[np.int32], list[list[int]
             continue
         char = chr(code)
         category = unicodedata.category(char)
+        folded = _fold(char)
         if category[0] == "M":
             classes[code] = COMBINING
         elif category[0] in "LN":
-            classes[code] = WORD
-        folded = _fold(char)
-        if [code] != folded and classes[code]:
+            # half-width voiced sound marks are letters, but fold to marks
+            marks = all(unicodedata.category(chr(c))[0] == "M" for c in folded)
+            classes[code] = COMBINING if marks else SINGLE if _is_unspaced(folded[0]) else WORD
+        elif category[0] == "Z" or category == "Cc":
+            classes[code] = BLANK
+        if [code] != folded and classes[code] in (WORD, SINGLE, COMBINING):
             if len(folded) == 1:
                 folds[code] = folded[0]
             else:
                 folds[code] = -1 - len(expansions)
                 expansions.append(folded)
-    for first, last in _UNSPACED:
-        block = classes[first : last + 1]
-        block[block == WORD] = SINGLE
     for first, last in _DEFAULT_IGNORABLE:
         classes[first : last + 1] = IGNORABLE
     return classes, folds, expansions
+
+
+def _is_unspaced(code: int) -> bool:
+    return any(first <= code <= last for first, last in _UNSPACED)
 
 
 def _fold(char: str) -> list[int]:

@@ -16,7 +16,17 @@ import pyarrow as pa
 from numba import njit
 from numpy.typing import NDArray
 
-from dedup.text.tables import COMBINING, IGNORABLE, RARE_CHARACTER, RAREST, SINGLE, WORD, Tables, load_tables
+from dedup.text.tables import (
+    BLANK,
+    COMBINING,
+    IGNORABLE,
+    RARE_CHARACTER,
+    RAREST,
+    SINGLE,
+    WORD,
+    Tables,
+    load_tables,
+)
 
 RARITY_MASK = 0x7F
 """Bits of `info` that hold how rare the word is, in eighths of a nat."""
@@ -37,6 +47,11 @@ MARKED = 1 << 13
 
 MIX = np.uint64(0x9E3779B97F4A7C15)
 _SHIFT = np.uint64(32)
+_STEPS = np.uint64(RARITY_MASK)
+_RECENT = 4096
+"""Words whose rarity is at hand: the whole table outgrows the processor's cache."""
+_SYMBOLS = np.isin(np.arange(128), np.frombuffer(b"(){}[];=<>&|*#\\+_$%/", np.uint8))
+"""Characters that code is full of and prose is not."""
 
 
 class Tokens(NamedTuple):
@@ -111,7 +126,7 @@ def _rarity_of(hash_, single, keys, steps):
 
 
 @njit(nogil=True, cache=True)
-def _url_end(data, at, end):
+def _url_end(data, at, end, classes):
     """Where a URL that begins at `at` ends, or `at` when none does."""
     i = at
     lower = np.uint8(0x20)
@@ -135,7 +150,13 @@ def _url_end(data, at, end):
         # white space and what cannot stand in a URL: " < > [ ] ` { | }
         if c <= 32 or c == 34 or c == 60 or c == 62 or c == 91 or c == 93 or c == 96 or 123 <= c <= 125:
             break
-        i += 1
+        if c < 128:
+            i += 1
+            continue
+        point, after = _decode(data, i, end)
+        if classes[point] != WORD and classes[point] != COMBINING:
+            break
+        i = after
     while i > at and (
         data[i - 1] == 46  # .
         or data[i - 1] == 44  # ,
@@ -157,7 +178,11 @@ def _close_line(info, first, last, symbols, visible, end_char, end_before):
     if last <= first:
         return
     ends_code = end_char == 59 or end_char == 123 or end_char == 125  # ; { }
-    if (ends_code and symbols >= 1) or (symbols >= 3 and symbols * 6 >= visible):
+    if (
+        (ends_code and symbols >= 1)
+        or (symbols >= 3 and symbols * 6 >= visible)
+        or (symbols >= 5 and symbols * 14 >= visible)
+    ):
         for i in range(first, last):
             info[i] |= CODE
     if end_char == 0x2026 or (end_char == 46 and end_before == 46):  # an ellipsis
@@ -165,38 +190,11 @@ def _close_line(info, first, last, symbols, visible, end_char, end_before):
 
 
 @njit(nogil=True, cache=True)
-def _is_symbol(c):
-    """Characters that code is full of and prose is not."""
-    return (
-        c == 40  # (
-        or c == 41
-        or c == 123  # {
-        or c == 125
-        or c == 91  # [
-        or c == 93
-        or c == 59  # ;
-        or c == 61  # =
-        or c == 60  # <
-        or c == 62
-        or c == 38  # &
-        or c == 124  # |
-        or c == 42  # *
-        or c == 35  # #
-        or c == 92  # backslash
-        or c == 43  # +
-        or c == 95  # _
-        or c == 36  # $
-        or c == 37  # %
-        or c == 47  # /
-    )
-
-
-@njit(nogil=True, cache=True)
 def _mix_point(hash_, char, classes, folds, expansion_offsets, expansions):
     """The hash of a word after one more code point of it."""
     fold = folds[char]
     if fold >= 0:
-        if classes[char] == COMBINING:
+        if classes[fold] == COMBINING:
             return hash_ + np.uint64(fold) * MIX
         hash_ = (hash_ ^ np.uint64(fold)) * MIX
         return hash_ ^ (hash_ >> _SHIFT)
@@ -226,6 +224,11 @@ def _tokenize(
     starts,
     ends,
 ):
+    letters = np.zeros(256, np.uint8)  # how ASCII letters and digits fold, 0 for any other byte
+    for c in range(128):
+        if classes[c] == WORD:
+            letters[c] = folds[c]
+    recent = np.zeros(_RECENT, np.uint64)  # word hash, whether it is a character, rarity
     count = np.int64(0)
     for post in range(begins.shape[0] - 1):
         offsets[post] = count
@@ -243,6 +246,9 @@ def _tokenize(
         while at < end:
             char = np.int32(data[at])
             after = at + 1
+            if char == 32:
+                at = after
+                continue
             if char >= 0x80:
                 char, after = _decode(data, at, end)
             kind = classes[char]
@@ -253,7 +259,7 @@ def _tokenize(
                 low = char | 0x20
                 second = np.int32(data[at + 1]) | 0x20 if at + 1 < end else 0
                 if (low == 104 and second == 116) or (low == 119 and second == 119):  # ht, ww
-                    stop = _url_end(data, at, end)
+                    stop = _url_end(data, at, end, classes)
                 if stop > at:
                     for i in range(at, stop):
                         c = np.uint64(data[i])
@@ -266,23 +272,21 @@ def _tokenize(
                     end_before = np.int32(0)
                     end_char = np.int32(0)
                 else:
-                    if char < 0x80:
-                        hash_ = np.uint64(folds[char]) * MIX
-                        hash_ ^= hash_ >> _SHIFT
-                    else:
+                    if char >= 0x80:
                         hash_ = _mix_point(hash_, char, classes, folds, expansion_offsets, expansions)
-                    at = after
-                    stop = at
-                    while at < end:
-                        char = np.int32(data[at])
-                        if char < 0x80:
-                            if classes[char] != WORD or kind == SINGLE:
-                                break
-                            hash_ = (hash_ ^ np.uint64(folds[char])) * MIX
-                            hash_ ^= hash_ >> _SHIFT
-                            at += 1
-                            stop = at
-                            continue
+                        at = after
+                        stop = at
+                    while True:
+                        if kind == WORD:
+                            run = at
+                            while at < end and letters[data[at]] != 0:
+                                hash_ = (hash_ ^ np.uint64(letters[data[at]])) * MIX
+                                hash_ ^= hash_ >> _SHIFT
+                                at += 1
+                            if at > run:
+                                stop = at
+                        if at >= end or data[at] < 0x80:
+                            break
                         char, after = _decode(data, at, end)
                         more = classes[char]
                         if more == COMBINING or (more == WORD and kind == WORD):
@@ -297,7 +301,13 @@ def _tokenize(
                 hash_ = (hash_ ^ np.uint64(0x5BF03635)) * MIX
                 h32 = np.uint32(hash_ >> _SHIFT) | np.uint32(1)
                 hashes[count] = h32
-                info[count] = flags | _rarity_of(h32, kind == SINGLE, rarity_keys, rarity_steps)
+                word = (np.uint64(h32) << np.uint64(8)) | (np.uint64(kind == SINGLE) << np.uint64(7))
+                cell = (h32 >> np.uint32(1)) & np.uint32(_RECENT - 1)
+                entry = recent[cell]
+                if entry & ~_STEPS != word:
+                    entry = word | np.uint64(_rarity_of(h32, kind == SINGLE, rarity_keys, rarity_steps))
+                    recent[cell] = entry
+                info[count] = flags | np.uint16(entry & _STEPS)
                 starts[count] = start - begin
                 ends[count] = stop - begin
                 count += 1
@@ -317,12 +327,19 @@ def _tokenize(
             elif char == 62 and line_visible == 0:  # > before any text
                 prefixed = True
                 flags |= PREFIXED
-            elif char > 32 and kind != IGNORABLE:
+            elif kind != BLANK and kind != IGNORABLE:
                 line_visible += 1
-                if char < 128 and _is_symbol(char):
+                if char < 128 and _SYMBOLS[char]:
                     line_symbols += 1
                 # .!? and their full-width and CJK forms end a sentence
-                if char == 46 or char == 33 or char == 63 or char == 0x3002 or char == 0xFF01 or char == 0xFF1F:
+                if (
+                    char == 46
+                    or char == 33
+                    or char == 63
+                    or char == 0x3002
+                    or char == 0xFF01
+                    or char == 0xFF1F
+                ):
                     flags |= SENTENCE
                 if (char == 58 or char == 0xFF1A) and count > line_first:
                     info[count - 1] |= COLON

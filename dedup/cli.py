@@ -1,0 +1,321 @@
+"""The command line: arguments → `Config` → pipeline → report.
+
+Exit codes: 0 done, 1 a limit such as `--fail-over` exceeded, 2 usage or configuration, 3 done but
+some input was rejected, 4 the run failed; 130 interrupted, 141 nobody reads the output any more.
+
+Only typer is imported here; what a command needs is imported when it runs, so that `--help` is quick.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, NoReturn, ParamSpec
+
+import typer
+
+from dedup import flags
+from dedup.errors import ConfigError, DedupError, OutputError
+from dedup.progress import Progress, progress_on
+
+DONE, LIMIT, USAGE, REJECTED, FAILED, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 3, 4, 130, 141
+
+P = ParamSpec("P")
+
+app = typer.Typer(
+    name="dedup",
+    help="Make a corpus of a scraped forum dump in which every passage stands once, where it was first said.",
+    no_args_is_help=True,
+    rich_markup_mode=None,  # rich would cost --help a third of its 0.3 s, and eat [brackets]
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line (`sys.argv` when no arguments are given) and exit with its code."""
+    app(args=arguments, prog_name="dedup")
+    sys.exit(DONE)
+
+
+def _tidy(command: Callable[P, None]) -> Callable[P, None]:
+    """No traceback reaches a user: every way out of a command is a line and an exit code."""
+
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            command(*args, **kwargs)
+            sys.stdout.flush()
+        except (typer.Exit, typer.BadParameter):
+            raise
+        except DedupError as error:
+            _complain(error.message)
+            raise typer.Exit(error.exit_code) from None
+        except KeyboardInterrupt:
+            _complain("interrupted.")
+            raise typer.Exit(INTERRUPTED) from None
+        except BrokenPipeError:
+            # Python flushes standard output once more at exit; with nobody to read it, that must go nowhere.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(BROKEN_PIPE) from None
+        except Exception as error:
+            _complain_of_bug(error)
+            raise typer.Exit(FAILED) from None
+
+    return run
+
+
+def _complain(message: str) -> None:
+    from dedup.report.visible import visible_line
+
+    print(f"dedup: {visible_line(message)}", file=sys.stderr)
+
+
+def _complain_of_bug(error: Exception) -> None:
+    if os.environ.get("DEDUP_DEBUG"):
+        import traceback
+
+        traceback.print_exception(error)
+        return
+    if isinstance(error, OSError) and error.strerror:
+        what = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    else:
+        what = f"unexpected {type(error).__name__}: {error}"
+    _complain(f"{what[:400]}. Run again with DEDUP_DEBUG=1 for the details.")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            print(f"dedup {version('dedup')}")
+        except PackageNotFoundError:
+            print("dedup (not installed: run from its source folder)")
+        raise typer.Exit
+
+
+@app.callback()
+def _dedup(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+OutFolder = Annotated[Path, typer.Argument(metavar="OUT", help="The output folder of a finished clean.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead.")]
+
+
+@app.command()
+@_tidy
+def clean(
+    context: typer.Context,
+    paths: Annotated[
+        list[str],
+        typer.Argument(metavar="PATH", help="Files, folders and globs to read; - is standard input."),
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="OUT", help="Folder to write; made if it is not there.")
+    ],
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace what an earlier run wrote into OUT, and nothing else.")
+    ] = False,
+    input_format: flags.InputFormat = None,
+    fields: flags.Fields = None,
+    separator: flags.Separator = None,
+    date_format: flags.DateFormat = None,
+    threshold: flags.Threshold = None,
+    shingle_words: flags.ShingleWords = None,
+    keep: flags.Keep = None,
+    quotes: flags.Quotes = None,
+    reposts: flags.Reposts = None,
+    near: flags.Near = None,
+    exact: flags.Exact = None,
+    boilerplate: flags.Boilerplate = None,
+    code: flags.Code = None,
+    output_format: flags.OutputFormat = None,
+    workers: flags.Workers = None,
+    settings: flags.Set = None,
+    config_file: flags.ConfigFile = None,
+    quiet: flags.Quiet = False,
+) -> None:
+    """Clean a dump: every passage once, each change recorded so that it can be explained and undone.
+
+    OUT gets corpus/, provenance/, rejected/, report.json and manifest.json. A run that was stopped
+    goes on when the same command is given again.
+    """
+    config = flags.config_from(context.params)
+    from dedup.pipeline import clean as clean_dump
+
+    summary = clean_dump(paths, output, config, force=force, progress=progress_on(quiet=quiet))
+    if not quiet:
+        from dedup.report import terminal
+
+        terminal.print_summary(summary.report, summary.out, summary.seconds)
+    if summary.rejected:
+        _complain(f"{summary.rejected:,} records could not be read; they are in {summary.out / 'rejected'}.")
+        raise typer.Exit(REJECTED)
+
+
+@app.command()
+@_tidy
+def report(
+    context: typer.Context,
+    paths: Annotated[
+        list[str],
+        typer.Argument(metavar="PATH", help="An output folder of clean, or a dump to look at."),
+    ],
+    by: Annotated[
+        Literal["thread", "author", "board", "month", "file"] | None,
+        typer.Option("--by", help="Show only the ratios of these groups."),
+    ] = None,
+    json: Json = False,
+    fail_over: Annotated[
+        float | None,
+        typer.Option(
+            "--fail-over",
+            metavar="0..1",
+            min=0,
+            max=1,
+            help="Exit with 1 when more than this share of the characters are copies.",
+        ),
+    ] = None,
+    input_format: flags.InputFormat = None,
+    fields: flags.Fields = None,
+    separator: flags.Separator = None,
+    date_format: flags.DateFormat = None,
+    workers: flags.Workers = None,
+    settings: flags.Set = None,
+    config_file: flags.ConfigFile = None,
+    quiet: flags.Quiet = False,
+) -> None:
+    """Show how much of a dump is copied: by posts, words and characters, and where.
+
+    A dump is cleaned for this into a temporary folder of which nothing is kept.
+    """
+    from dedup.report import saved, terminal
+
+    progress = progress_on(quiet=quiet)
+    if saved.is_output(paths):
+        ratios, rejected = saved.ratios_of_output(Path(paths[0])), 0
+    else:
+        ratios, rejected = _ratios_of_dump(paths, context.params, progress)
+    if json:
+        _print_json(ratios["by"][by] if by else ratios)
+    elif by:
+        terminal.print_groups(ratios, by)
+    else:
+        terminal.print_report(ratios)
+    ratio = ratios["duplicate_ratio"]
+    if fail_over is not None and ratio > fail_over:
+        _complain(f"{ratio:.1%} of the characters are copies, over the limit of {fail_over:.1%}.")
+        raise typer.Exit(LIMIT)
+    if rejected:
+        _complain(f"{rejected:,} records could not be read.")
+        raise typer.Exit(REJECTED)
+
+
+def _ratios_of_dump(
+    paths: Sequence[str], parameters: dict[str, Any], progress: Progress
+) -> tuple[dict[str, Any], int]:
+    import tempfile
+
+    config = flags.config_from(parameters)
+    from dedup.pipeline import clean as clean_dump
+
+    with tempfile.TemporaryDirectory(prefix="dedup-report-") as folder:
+        summary = clean_dump(paths, Path(folder) / "out", config, progress=progress)
+        return summary.report, summary.rejected
+
+
+@app.command()
+@_tidy
+def explain(
+    out: OutFolder,
+    post_id: Annotated[str, typer.Argument(metavar="POST_ID", help="Id of the post, as the corpus has it.")],
+    json: Json = False,
+    full: Annotated[bool, typer.Option("--full", help="Show long passages whole.")] = False,
+) -> None:
+    """Show what was removed from a post and why, beside the text it copies."""
+    from dedup.explain import explain as explain_post
+
+    explanation = explain_post(out, post_id)
+    if json:
+        _print_json(explanation.as_dict())
+        return
+    from dedup.report.explained import print_explanation
+
+    print_explanation(explanation, full=full)
+
+
+@app.command()
+@_tidy
+def restore(
+    out: OutFolder,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="File to write; standard output if not given."),
+    ] = None,
+    ids: Annotated[
+        list[str] | None,
+        typer.Option("--ids", metavar="ID,ID", help="Only these posts, separated by commas. Repeatable."),
+    ] = None,
+    reason: Annotated[
+        list[str] | None,
+        typer.Option("--reason", metavar="WHY", help="Only posts dropped for this reason. Repeatable."),
+    ] = None,
+) -> None:
+    """Give the original posts back, as JSON lines."""
+    from dedup.report.visible import json_line
+    from dedup.restore import restore as restore_posts
+
+    wanted = {one for group in ids or [] for one in group.split(",") if one}
+    posts = restore_posts(out, ids=wanted or None, reasons=_known_reasons(reason or []) or None)
+    lines = (json_line(post).encode() + b"\n" for post in posts)
+    if output is None:
+        _write_lines(lines)
+    else:
+        _write_file(output, lines)
+
+
+def _known_reasons(given: Sequence[str]) -> set[str]:
+    from dedup.report.kinds import REMOVALS
+
+    for reason in given:
+        if reason not in REMOVALS:
+            raise ConfigError(
+                f"{reason!r} is no reason.", where="--reason", hint=f"Choose from {', '.join(REMOVALS)}."
+            )
+    return set(given)
+
+
+def _print_json(value: Any) -> None:
+    from dedup.report.visible import json_line
+
+    _write_lines([json_line(value, indent=2).encode() + b"\n"])
+
+
+def _write_lines(lines: Iterable[bytes]) -> None:
+    """Data goes out as UTF-8 whatever the terminal's locale says."""
+    sys.stdout.flush()
+    for line in lines:
+        sys.stdout.buffer.write(line)
+    sys.stdout.buffer.flush()
+
+
+def _write_file(path: Path, lines: Iterable[bytes]) -> None:
+    """The file appears, or replaces another, only when it is complete."""
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
+    try:
+        with unfinished.open("xb") as file:
+            file.writelines(lines)
+        unfinished.replace(path)
+    except OSError as error:
+        raise OutputError(f"cannot be written ({error.strerror}).", where=str(path)) from error
+    finally:
+        unfinished.unlink(missing_ok=True)

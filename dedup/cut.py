@@ -1,0 +1,354 @@
+"""Decisions in words → stretches of clean text, in bytes, then in code points of the raw text.
+
+What is cut ends where a reader would end it: punctuation that belongs to the last word goes with it, a
+line that holds nothing else goes whole, and the text left behind has no stray white space, so that
+normalizing it again changes nothing.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from dedup.decide import DROP, ROW_END, ROW_KEPT, ROW_POST, ROW_START
+
+_NEWLINE, _SPACE, _TAB = 10, 32, 9
+
+
+@njit(nogil=True, cache=True)
+def _blank(byte):
+    return byte == _SPACE or byte == _TAB or byte == _NEWLINE
+
+
+@njit(nogil=True, cache=True)
+def _line_begin(data, begin, at):
+    while at > begin and data[at - 1] != _NEWLINE:
+        at -= 1
+    return at
+
+
+@njit(nogil=True, cache=True)
+def _line_end(data, at, end):
+    while at < end and data[at] != _NEWLINE:
+        at += 1
+    return at
+
+
+@njit(nogil=True, cache=True)
+def cut_rows(rows, data, begins, word_offsets, starts, ends, source_trails, action, marked):
+    """Where each row of a block of posts is cut.
+
+    rows: int64 [n, 12], sorted by (post, start), posts counted from the block's first. data, begins: the
+    clean texts. word_offsets: int64 [posts + 1], global; starts, ends: int32, bytes in the post, of the
+    block's words; source_trails: int64 [n], see `trails`, of the last word of each
+    row's source.
+    marked: whether something will stand in place of the quotes. Returns int32 [n, 2].
+    """
+    out = np.zeros((rows.shape[0], 2), np.int32)
+    first_word = word_offsets[0]
+    r = 0
+    while r < rows.shape[0]:
+        post = rows[r, ROW_POST]
+        stop = r
+        while stop < rows.shape[0] and rows[stop, ROW_POST] == post:
+            stop += 1
+        begin = begins[post]
+        end = begins[post + 1]
+        post_word = word_offsets[post]
+        post_word_end = word_offsets[post + 1]
+        for i in range(r, stop):
+            start_word = rows[i, ROW_START]
+            end_word = rows[i, ROW_END]
+            if end_word <= start_word:
+                left = begin
+                right = end
+            else:
+                left = begin + starts[start_word - first_word]
+                right = begin + ends[end_word - 1 - first_word]
+                line = _line_begin(data, begin, left)
+                before = begin + ends[start_word - 1 - first_word] if start_word > post_word else begin
+                after = begin + starts[end_word - first_word] if end_word < post_word_end else end
+                if line >= before:
+                    left = line  # the first word of its line: prefixes and opening quotes go with it
+                else:
+                    while left > before and not _blank(data[left - 1]):
+                        left -= 1
+                line = _line_end(data, right, end)
+                if line <= after and (
+                    _trail(data, right, line) == source_trails[i] or _only_closes(data, right, line)
+                ):
+                    right = line
+                else:
+                    while right < after and not _blank(data[right]):
+                        right += 1
+                    if right == after and after < end:
+                        # touching the next word: only what closes, nothing that opens it
+                        while right > begin + ends[end_word - 1 - first_word] and not _closes(data[right - 1]):
+                            right -= 1
+            out[i, 0] = left - begin
+            out[i, 1] = right - begin
+        if action[post] == DROP:
+            _cover(rows, out, r, stop, end - begin)
+        elif not marked:
+            _tidy(rows, out, r, stop, data, begin, end)
+        else:
+            _part(rows, out, r, stop)
+        r = stop
+    return out
+
+
+@njit(nogil=True, cache=True)
+def _trail(data, at, stop):
+    """What stands at:stop besides blanks, hashed: is it the same here and in the source?"""
+    mixed = np.int64(0)
+    while at < stop:
+        if not _blank(data[at]):
+            mixed = mixed * 1_000_003 + np.int64(data[at]) + 1
+        at += 1
+    return mixed
+
+
+@njit(nogil=True, cache=True)
+def trails(words, owners, data, begins, word_offsets, starts, ends):
+    """What follows some words of a block up to the next word or the end of the line, hashed.
+
+    words: int64 [n], global word positions; owners: int64 [n], the block's posts they stand in.
+    Returns int64 [n].
+    """
+    out = np.empty(words.shape[0], np.int64)
+    first_word = word_offsets[0]
+    for i in range(words.shape[0]):
+        begin = begins[owners[i]]
+        end = begins[owners[i] + 1]
+        word = words[i]
+        stop = begin + starts[word + 1 - first_word] if word + 1 < word_offsets[owners[i] + 1] else end
+        at = begin + ends[word - first_word]
+        out[i] = _trail(data, at, min(stop, _line_end(data, at, end)))
+    return out
+
+
+@njit(nogil=True, cache=True)
+def _closes(byte):
+    """ASCII punctuation that ends a word, or a byte of a longer character."""
+    return (
+        byte >= 0x80
+        or byte == 46  # .
+        or byte == 44  # ,
+        or byte == 33  # !
+        or byte == 63  # ?
+        or byte == 59  # ;
+        or byte == 58  # :
+        or byte == 41  # )
+        or byte == 93  # ]
+        or byte == 34  # "
+        or byte == 39  # '
+        or byte == 62  # >
+    )
+
+
+@njit(nogil=True, cache=True)
+def _only_closes(data, at, end):
+    """Whether nothing but blanks and punctuation that touches the last word is left on the line."""
+    while at < end and not _blank(data[at]) and _closes(data[at]):
+        at += 1
+    while at < end and _blank(data[at]):
+        at += 1
+    return at == end
+
+
+@njit(nogil=True, cache=True)
+def _part(rows, out, first, last):
+    """Rows of one post must not overlap."""
+    before = np.int32(0)
+    for i in range(first, last):
+        if rows[i, ROW_KEPT]:
+            continue
+        out[i, 0] = max(out[i, 0], before)
+        out[i, 1] = max(out[i, 1], out[i, 0])
+        before = out[i, 1]
+
+
+@njit(nogil=True, cache=True)
+def _cover(rows, out, first, last, size):
+    """The rows of a dropped post share its whole text among them."""
+    before = np.int32(0)
+    previous = -1
+    for i in range(first, last):
+        if rows[i, ROW_KEPT]:
+            continue
+        out[i, 0] = max(before, out[i, 0]) if previous >= 0 else 0
+        if previous >= 0:
+            out[previous, 1] = out[i, 0]
+        before = max(out[i, 0], out[i, 1])
+        previous = i
+    if previous >= 0:
+        out[previous, 1] = size
+
+
+@njit(nogil=True, cache=True)
+def _tidy(rows, out, first, last, data, begin, end):
+    """Widen the cuts of one post over white space that would be left astray."""
+    _part(rows, out, first, last)
+    # what is kept so far ends before `kept_end`, in `newlines` newlines and `blanks` blanks after them
+    previous = -1
+    for i in range(first, last):
+        if rows[i, ROW_KEPT]:
+            continue
+        left = begin + out[i, 0]
+        right = begin + out[i, 1]
+        low = begin + out[previous, 1] if previous >= 0 else begin
+        between = low
+        while between < left and _blank(data[between]):
+            between += 1
+        if previous >= 0 and between == left:
+            left = low  # nothing but white space since the cut before
+            out[i, 0] = left - begin
+        previous = i
+        next_cut = end
+        for k in range(i + 1, last):
+            if not rows[k, ROW_KEPT]:
+                next_cut = begin + out[k, 0]
+                break
+        out[i, 1] = max(right, left) - begin
+        if next_cut < end:
+            gap = right
+            while gap < next_cut and _blank(data[gap]):
+                gap += 1
+            if gap == next_cut:
+                out[i, 1] = next_cut - begin  # the next cut goes on from here
+    # now group touching cuts and look at both sides of each group
+    i = first
+    while i < last:
+        if rows[i, ROW_KEPT]:
+            i += 1
+            continue
+        group_last = i
+        k = i + 1
+        while k < last:
+            if not rows[k, ROW_KEPT]:
+                if out[k, 0] > out[group_last, 1]:
+                    break
+                group_last = k
+            k += 1
+        left = begin + out[i, 0]
+        right = begin + out[group_last, 1]
+        low = begin
+        for q in range(i - 1, first - 1, -1):
+            if not rows[q, ROW_KEPT]:
+                low = begin + out[q, 1]
+                break
+        high = end
+        for q in range(group_last + 1, last):
+            if not rows[q, ROW_KEPT]:
+                high = begin + out[q, 0]
+                break
+        blank_left = left
+        while blank_left > low and _blank(data[blank_left - 1]):
+            blank_left -= 1
+        blank_right = right
+        while blank_right < high and _blank(data[blank_right]):
+            blank_right += 1
+        starts_text = blank_left == begin
+        ends_text = blank_right == end
+        if ends_text:
+            right = end
+            left = blank_left
+        elif starts_text:
+            left = begin
+            # indentation of the first line that stays is kept
+            while right < blank_right:
+                line = right
+                while line < blank_right and data[line] != _NEWLINE:
+                    line += 1
+                if line == blank_right:
+                    break
+                right = line + 1
+            if right == begin + out[group_last, 1] and blank_right > right and data[right] != _NEWLINE:
+                right = blank_right
+        else:
+            newlines = 0
+            for b in range(blank_left, left):
+                if data[b] == _NEWLINE:
+                    newlines += 1
+            newlines_right = 0
+            for b in range(right, blank_right):
+                if data[b] == _NEWLINE:
+                    newlines_right += 1
+            if newlines_right:
+                # no blanks at the end of the line before
+                while left > blank_left and data[left - 1] != _NEWLINE:
+                    left -= 1
+                most = 2 - newlines
+                while newlines_right > max(0, most):
+                    while data[right] != _NEWLINE:
+                        right += 1
+                    right += 1
+                    newlines_right -= 1
+                while newlines_right and data[right] != _NEWLINE:
+                    right += 1
+            elif newlines or left > blank_left:
+                right = blank_right
+        out[i, 0] = left - begin
+        out[group_last, 1] = right - begin
+        i = group_last + 1
+
+
+@njit(nogil=True, cache=True)
+def count_points(data, begins, rows, spots):
+    """Byte offsets in clean texts as code point offsets.
+
+    rows: int64 [n], which text each spot is in; spots: int32 [n], sorted by row is fastest.
+    """
+    out = np.empty(spots.shape[0], np.int32)
+    for i in range(spots.shape[0]):
+        begin = begins[rows[i]]
+        stop = begin + spots[i]
+        at = begin
+        count = 0
+        if i > 0 and rows[i] == rows[i - 1] and spots[i] >= spots[i - 1]:
+            at = begin + spots[i - 1]
+            count = out[i - 1]
+        while at < stop:
+            if data[at] & 0xC0 != 0x80:
+                count += 1
+            at += 1
+        out[i] = count
+    return out
+
+
+@njit(nogil=True, cache=True)
+def carry_to_raw(rows, spots, side_end, change_offsets, change_starts, change_ends, change_sizes):
+    """Code point offsets in clean texts as offsets in the raw texts (see `normalize.edits.to_raw`).
+
+    change_offsets: [texts + 1]; change_sizes: code points of each change's new text.
+    """
+    out = np.empty(spots.shape[0], np.int32)
+    for i in range(spots.shape[0]):
+        shift = 0
+        spot = spots[i]
+        raw = spot
+        settled = False
+        for c in range(change_offsets[rows[i]], change_offsets[rows[i] + 1]):
+            clean_start = change_starts[c] - shift
+            clean_end = clean_start + change_sizes[c]
+            if side_end:
+                if clean_start >= spot:
+                    break
+                if clean_end > spot:
+                    raw = change_ends[c]
+                    settled = True
+                    break
+            else:
+                if clean_start > spot:
+                    break
+                if clean_end > spot and clean_start < spot:
+                    raw = change_starts[c]
+                    settled = True
+                    break
+                if clean_end > spot:
+                    break
+            shift = change_ends[c] - clean_end
+        if not settled:
+            raw = spot + shift
+        out[i] = raw
+    return out

@@ -1,0 +1,23 @@
+"""The seam between the steps and what runs them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Protocol, TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Engine(Protocol):
+    """Runs pure functions over many items; results come in the order of the items."""
+
+    def map_batches(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """For Python-bound work: function, items and results travel to other processes and back."""
+
+    def map_kernels(self, function: Callable[..., Result], *items: Iterable[Any]) -> Iterator[Result]:
+        """For kernels that do not hold the interpreter's lock; called like `map`."""
+
+    @property
+    def workers(self) -> int:
+        """How many items are worked on at the same time; changes no result."""

@@ -1,0 +1,33 @@
+"""Band keys → buckets: posts that share a key, in rank order."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dedup.sketch.bands import NO_BAND
+
+
+class Buckets(NamedTuple):
+    """The buckets of one band that hold two posts or more.
+
+    members: int64, positions of posts, bucket after bucket, ascending inside each.
+    bounds: int64 [buckets + 1], where in `members` each bucket begins.
+    """
+
+    members: NDArray[np.int64]
+    bounds: NDArray[np.int64]
+
+
+def find_buckets(keys: NDArray[np.uint64]) -> Buckets:
+    """The buckets of one band, from its key for each post (posts in rank order)."""
+    order = np.argsort(keys, kind="stable")
+    ordered = keys[order]
+    same = np.zeros(len(keys) + 1, bool)  # as the one before
+    np.equal(ordered[1:], ordered[:-1], out=same[1:-1])
+    same[1:-1] &= ordered[1:] != NO_BAND
+    kept = same[:-1] | same[1:]
+    members = order[kept]
+    return Buckets(members, np.append(np.flatnonzero(~same[:-1][kept]), len(members)))

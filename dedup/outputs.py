@@ -1,0 +1,293 @@
+"""The output folder as a whole: when it may be written, how it is finished, how it is read back.
+
+OUT/corpus/part-00000.jsonl.zst …    kept and trimmed posts
+OUT/provenance/part-00000.jsonl.zst …  one record for every input post
+OUT/rejected/…                       records that could not be read, if any
+OUT/report.json, OUT/run.json        ratios; timings and machine
+OUT/manifest.json                    inputs, settings, counts, outputs; written last
+OUT/.dedup/                          there only while a run is under way
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pyarrow.parquet as pq
+
+from dedup.config import Config
+from dedup.errors import OutputError
+from dedup.writers.atomic import WORK_FOLDER, AtomicFile, OutputFile, sync_folder
+from dedup.writers.metadata import OWN_KEYS, TypePlan, read_metadata
+from dedup.writers.shards import read_line_blocks
+from dedup.writers.text import TextPosts
+
+FORMAT = 1
+"""Version of the output folder's layout."""
+MANIFEST = "manifest.json"
+_MARKER = "run-started.json"
+_OURS = re.compile(
+    r"corpus/part-\d{5,}\.(jsonl\.zst|parquet|txt\.zst)|(provenance|rejected)/part-\d{5,}\.jsonl\.zst"
+    r"|rejected/bytes-\d{5,}\.bin|report\.json|run\.json|manifest\.json"
+)
+_VERSIONS = [
+    *("dedup", "ftfy", "datasketch", "wordfreq", "rapidfuzz"),
+    *("pyarrow", "numpy", "xxhash", "zstandard", "chardet"),
+]
+"""Packages whose version can change a byte of the output."""
+
+
+class InputFile(msgspec.Struct, frozen=True):
+    """An input as the manifest lists it."""
+
+    path: str  # as given by the user
+    sha256: str
+    bytes: int
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """`manifest.json`: what a finished output folder was made of, and what is in it."""
+
+    dedup: str  # version
+    format: int
+    inputs: list[InputFile]
+    config: dict[str, Any]
+    versions: dict[str, str]
+    counts: dict[str, Any]
+    outputs: list[OutputFile]
+    types: TypePlan = TypePlan()
+    """What was changed to give every metadata key of the corpus one type."""
+
+
+def prepare(
+    out: Path, *, force: bool = False, inputs: Iterable[Path] = (), config: Config | None = None
+) -> None:
+    """Make `out` ready for a run, and mark it as one that is under way.
+
+    With `force`, the files that an earlier run wrote there are deleted, and no others. Raises
+    OutputError for a folder that must not be touched: a finished one, an unfinished one, one that
+    holds other people's files, or one that an input lies in.
+    """
+    where = str(out)
+    if out.exists() and not out.is_dir():
+        raise OutputError("is a file, not a folder.", where=where, hint="Choose another --out.")
+    _refuse_inputs_inside(out, inputs)
+    finished, started = is_finished(out), (out / WORK_FOLDER).is_dir()
+    if not force and finished:
+        raise OutputError(
+            "holds the finished output of an earlier run.",
+            where=where,
+            hint="Choose another --out, or replace it with --force.",
+        )
+    if not force and started:
+        raise OutputError(
+            "holds the output of a run that was not finished.",
+            where=where,
+            hint="If that run is not going on any more, start over with --force.",
+        )
+    if out.is_dir() and any(out.iterdir()) and not (finished or started):
+        raise OutputError(
+            "is not empty, and not an output folder of dedup.", where=where, hint="Choose another --out."
+        )
+    try:
+        earlier = _earlier_files(out) if finished or started else []
+        if started:
+            shutil.rmtree(out / WORK_FOLDER)
+        _mark_started(out, config)
+        for path in earlier:
+            path.unlink(missing_ok=True)
+        for folder in ("corpus", "provenance", "rejected"):
+            _remove_if_empty(out / folder)
+    except OSError as error:
+        raise OutputError(f"cannot be written ({error.strerror or error}).", where=where) from error
+
+
+def is_finished(out: Path) -> bool:
+    """Whether `out` holds the complete output of a run."""
+    try:
+        found = json.loads((out / MANIFEST).read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(found, dict) and "dedup" in found and "outputs" in found
+
+
+def write_json(out: Path, name: str, content: Any) -> OutputFile:
+    """Write `report.json`, `run.json` or the like, atomically."""
+    text = json.dumps(content, ensure_ascii=False, indent=1)
+    file = AtomicFile(out, name)
+    file.write(text.encode() + b"\n")
+    return file.commit()
+
+
+def write_manifest(
+    out: Path,
+    *,
+    inputs: Iterable[InputFile],
+    config: Config,
+    counts: Mapping[str, Any],
+    outputs: Iterable[OutputFile],
+    types: TypePlan = TypePlan(),  # noqa: B008 - it is frozen
+) -> Manifest:
+    """Write `manifest.json`, which makes the folder a finished one, and remove the work folder.
+
+    `run.json` must not be among `outputs`: it differs from run to run, and the manifest does not.
+    """
+    versions = {name: package_version(name) for name in _VERSIONS}
+    versions["unicode"] = unicodedata.unidata_version
+    manifest = Manifest(
+        versions["dedup"],
+        FORMAT,
+        list(inputs),
+        config.as_dict(),
+        versions,
+        dict(counts),
+        list(outputs),
+        types,
+    )
+    write_json(out, MANIFEST, msgspec.to_builtins(manifest))
+    sync_folder(out)
+    shutil.rmtree(out / WORK_FOLDER, ignore_errors=True)
+    return manifest
+
+
+def package_version(name: str) -> str:
+    """The version of an installed package, or "unknown"."""
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "unknown"
+
+
+def load_manifest(out: Path) -> Manifest:
+    """The manifest of a finished output folder.
+
+    Raises OutputError when `out` is no output folder of dedup, or not a finished one.
+    """
+    hint = "Give the folder that `dedup clean --out` wrote."
+    try:
+        return msgspec.json.decode((out / MANIFEST).read_bytes(), type=Manifest)
+    except OSError:
+        if (out / WORK_FOLDER).is_dir():
+            raise OutputError(
+                "holds the output of a run that was not finished.", where=str(out), hint="Run it again."
+            ) from None
+        raise OutputError("is not an output folder of dedup.", where=str(out), hint=hint) from None
+    except msgspec.MsgspecError as error:
+        raise OutputError(f"is not a manifest of dedup ({error}).", where=str(out / MANIFEST)) from None
+
+
+def read_provenance(out: Path) -> Iterator[dict[str, Any]]:
+    """The provenance records of a finished output folder, in input order, one shard block at a time.
+
+    Raises OutputError when the folder is not finished or a shard is missing or damaged.
+    """
+    return _read_json_lines(out, _shards(load_manifest(out), "provenance/", ".jsonl.zst"))
+
+
+def read_corpus(out: Path) -> Iterator[dict[str, Any]]:
+    """The corpus records of a finished output folder, in input order and whatever its format.
+
+    A text corpus has no ids and no metadata; its records take the id from the provenance, and their
+    `created` is null. Raises OutputError as `read_provenance` does.
+    """
+    manifest = load_manifest(out)
+    if shards := _shards(manifest, "corpus/", ".jsonl.zst"):
+        return _read_json_lines(out, shards)
+    if shards := _shards(manifest, "corpus/", ".parquet"):
+        return _read_parquet(out, shards)
+    return _read_text(out, _shards(manifest, "corpus/", ".txt.zst"))
+
+
+def _shards(manifest: Manifest, folder: str, ending: str) -> list[str]:
+    """Shards of a kind, in order; only names we give ourselves, as a manifest is a file like any other."""
+    names = (file.path for file in manifest.outputs)
+    return [
+        name for name in names if name.startswith(folder) and name.endswith(ending) and _OURS.fullmatch(name)
+    ]
+
+
+def _read_json_lines(out: Path, shards: list[str]) -> Iterator[dict[str, Any]]:
+    decoder = msgspec.json.Decoder(dict[str, Any])
+    for name in shards:
+        try:
+            for block in read_line_blocks(out / name):
+                yield from decoder.decode_lines(block)
+        except msgspec.DecodeError as error:
+            raise OutputError(f"is damaged ({error}).", where=str(out / name)) from error
+
+
+def _read_parquet(out: Path, shards: list[str]) -> Iterator[dict[str, Any]]:
+    for name in shards:
+        try:
+            for batch in pq.ParquetFile(out / name).iter_batches(batch_size=1024):
+                for row in batch.to_pylist():
+                    own = {key: row[key] for key in OWN_KEYS}
+                    document = {key: row[key] for key in ("id", "text", "source", "created")}
+                    document["metadata"] = {**own, **read_metadata(own, row["metadata"])}
+                    yield document
+        except (OSError, ValueError) as error:
+            raise OutputError(f"cannot be read ({error}).", where=str(out / name)) from error
+
+
+def _read_text(out: Path, shards: list[str]) -> Iterator[dict[str, Any]]:
+    posts = TextPosts([out / name for name in shards])
+    for record in read_provenance(out):
+        if record["action"] != "drop":
+            text = posts.next_text(clean_length(record))
+            source = record["source"]["path"]
+            own = dict.fromkeys(OWN_KEYS) | {"thread_id": record["thread_id"]}
+            yield {"id": record["id"], "text": text, "source": source, "created": None, "metadata": own}
+
+
+def clean_length(record: Mapping[str, Any]) -> int:
+    """Code points of a post's clean text, from its provenance record."""
+    gone = sum(len(edit["raw"]) - len(edit["new"]) for edit in record["edits"])
+    return int(record["raw_chars"]) - gone
+
+
+def _refuse_inputs_inside(out: Path, inputs: Iterable[Path]) -> None:
+    folder = out.resolve()
+    for path in inputs:
+        if path.resolve().is_relative_to(folder):
+            raise OutputError("lies inside the output folder.", where=str(path), hint="Choose another --out.")
+
+
+def _mark_started(out: Path, config: Config | None) -> None:
+    work = out / WORK_FOLDER
+    work.mkdir(parents=True, exist_ok=True)
+    marker = {"dedup": package_version("dedup"), "format": FORMAT, "config": (config or Config()).as_dict()}
+    # "x": of two runs that begin at the same time, one is refused.
+    with (work / _MARKER).open("x", encoding="utf-8") as file:
+        json.dump(marker, file, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
+    sync_folder(work)
+    sync_folder(out)
+
+
+def _earlier_files(out: Path) -> list[Path]:
+    """What an earlier run wrote: for a finished one what its manifest lists, else all names we give."""
+    if is_finished(out):
+        names = {file.path for file in load_manifest(out).outputs} | {"report.json", "run.json", MANIFEST}
+    else:
+        names = {path.relative_to(out).as_posix() for path in (*out.glob("*/*"), *out.glob("*"))}
+    # Never through a link that leads out of the folder. The manifest goes first: without it, what is
+    # left after an interruption does not look finished.
+    return [
+        out / name
+        for name in sorted(names, key=lambda name: (name != MANIFEST, name))
+        if _OURS.fullmatch(name) and not (out / name).parent.is_symlink() and (out / name).is_file()
+    ]
+
+
+def _remove_if_empty(folder: Path) -> None:
+    if folder.is_dir() and not folder.is_symlink() and not any(folder.iterdir()):
+        folder.rmdir()

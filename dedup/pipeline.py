@@ -1,0 +1,255 @@
+"""The whole flow: read, normalize, find quotes, pair up, decide, write, report.
+
+From a scraped forum dump to a corpus in which every passage stands once, where it was first said. The
+posts of all inputs are read and normalized block by block; copied passages are found within threads and
+across them; what is left is compared for near-duplicates; every post is decided on in order; corpus,
+provenance and report are written.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from dedup import outputs
+from dedup.config import Config
+from dedup.decide import ACTIONS, NO_REASON, WHYS, Decisions, Policy, settle
+from dedup.engines.base import Engine
+from dedup.engines.local import LocalEngine
+from dedup.index import Index, index_posts
+from dedup.keep import swap_survivors
+from dedup.match import pair_up
+from dedup.normalize import normalize
+from dedup.progress import Progress, Silent
+from dedup.quotes.find import Passages, align_pairs, find_passages, join, protect
+from dedup.readers import Block, Inputs, find_sources, parse_block, read_blocks
+from dedup.report.ratios import Ratios
+from dedup.results import Task, make_results, make_tasks
+from dedup.stage import Stage, block_folder, write_block
+from dedup.writers import Encoded, RejectedWriter, ResultsWriter, encode_jsonl
+from dedup.writers.atomic import WORK_FOLDER
+
+BLOCK_BYTES = 8 << 20
+"""Input that one reading task takes; changes no byte of the output."""
+
+
+class Summary(NamedTuple):
+    """What a run did: where, the content of report.json, rejected records, seconds."""
+
+    out: Path
+    report: dict[str, Any]
+    rejected: int
+    seconds: float
+
+
+def clean(
+    paths: Sequence[str | os.PathLike[str]],
+    out: str | os.PathLike[str],
+    config: Config | None = None,
+    *,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> Summary:
+    """Clean dumps into the folder `out`: corpus, provenance, rejected records, manifest, report.
+
+    paths: files, folders, globs, or "-" for standard input. force: replace what an earlier run wrote
+    in `out`. Raises InputError for a path that does not exist, OutputError for a folder that cannot or
+    must not be written, ConfigError for settings that cannot be.
+    """
+    config, out, clock = config or Config(), Path(out), Clock(progress or Silent())
+    sources = [Path(source.path) for source in find_sources(paths) if source.path != "-"]
+    outputs.prepare(out, force=force, inputs=sources, config=config)
+    inputs = Inputs()
+    with LocalEngine(config.run.workers) as engine:
+        rejected = RejectedWriter(out, config.write)
+        with clock.stage("read", None, "bytes") as stage_bar:
+            stage = read(paths, out / WORK_FOLDER, config, engine, inputs, rejected, stage_bar.advance)
+        with clock.stage("order", None, "posts"):
+            index, ids = index_posts(stage, config)
+        with clock.stage("quotes", None, "posts"):
+            passages = find_passages(index, config.quotes, engine)
+        with clock.stage("match", None, "posts"):
+            passages = resemble(index, passages, config, engine)
+        with clock.stage("decide", None, "posts"):
+            decisions = decide(index, passages, config)
+        with clock.stage("write", len(index.rank), "posts") as stage_bar:
+            tasks = make_tasks(
+                stage, index.blocks, index.offsets, decisions, ids, config.decide.quotes == "mark"
+            )
+            writer, ratios = write(tasks, out, config, engine, stage_bar.advance)
+            files = [*writer.close(), *rejected.close()]
+    counts = count(decisions, rejected.records)
+    report = ratios.as_dict(rejected.records)
+    files.append(outputs.write_json(out, "report.json", report))
+    outputs.write_json(out, "run.json", clock.facts(engine.workers))
+    outputs.write_manifest(
+        out,
+        inputs=[outputs.InputFile(file.path, file.sha256, file.bytes) for file in inputs.files],
+        config=config,
+        counts=counts,
+        outputs=files,
+        types=writer.type_plan,
+    )
+    return Summary(out, report, rejected.records, clock.seconds())
+
+
+def read(
+    paths: Sequence[str | os.PathLike[str]],
+    work: Path,
+    config: Config,
+    engine: Engine,
+    inputs: Inputs,
+    rejected: RejectedWriter,
+    advance: Any,
+) -> Stage:
+    """Read, normalize and tokenize all inputs into the work folder."""
+    blocks = enumerate(read_blocks(paths, config.read, BLOCK_BYTES, inputs))
+    step = partial(read_one, work=work, config=config)
+    kept = 0
+    for number, rejects, size, posts in engine.map_batches(step, blocks):
+        rejected.write(rejects)
+        advance(size)
+        if posts:
+            block_folder(work, number).rename(block_folder(work, kept))
+            kept += 1
+    return Stage(work, kept)
+
+
+def read_one(numbered: tuple[int, Block], work: Path, config: Config) -> tuple[int, pa.RecordBatch, int, int]:
+    """One block of input → normalized posts and words in the work folder; its rejects come back."""
+    number, block = numbered
+    posts, rejects = parse_block(block, config.read)
+    if posts.num_rows:
+        write_block(block_folder(work, number), normalize(posts, config.normalize))
+    return number, rejects, len(block.data), posts.num_rows
+
+
+def resemble(index: Index, passages: Passages, config: Config, engine: Engine) -> Passages:
+    """Add what near-duplicates have in common, found by signatures of what is left of the posts."""
+    active = (index.stands_for == np.arange(len(index.rank))) & ~index.empty
+    pairs = pair_up(
+        index.offsets, index.hashes, index.state, index.rank, active, config.match, engine.map_kernels
+    )
+    return join([passages, align_pairs(index, pairs, config.quotes)])
+
+
+def decide(index: Index, passages: Passages, config: Config) -> Decisions:
+    """Decide on every post, in order."""
+    settings = config.decide
+    passages = protect(index, passages, settings.protect_phrases)
+    policy = Policy(
+        quotes=settings.quotes != "keep",
+        reposts=settings.reposts == "remove",
+        near=settings.near == "remove",
+        exact=settings.exact == "remove",
+        boilerplate=settings.boilerplate == "remove",
+        code=settings.code == "remove",
+        quote_chrome=settings.quote_chrome == "remove",
+        threshold=config.match.threshold,
+        shingle_words=config.match.shingle_words,
+        across_min_words=config.quotes.across_min_words,
+    )
+    decisions = Decisions(
+        *settle(
+            index.order,
+            index.offsets,
+            index.hashes,
+            index.info,
+            index.state,
+            index.authors,
+            index.threads.thread_of,
+            passages.spans,
+            np.searchsorted(passages.spans[:, 0], np.arange(len(index.rank) + 1)),
+            passages.runs,
+            index.stands_for,
+            index.empty,
+            index.protected,
+            policy,
+        )
+    )
+    return swap_survivors(decisions, index, config)
+
+
+def write(
+    tasks: list[Task], out: Path, config: Config, engine: Engine, advance: Any
+) -> tuple[ResultsWriter, Ratios]:
+    """Results of all blocks, written in order; ratios on the way."""
+    writer, ratios = ResultsWriter(out, config.write), Ratios()
+    step = partial(write_one, as_lines=config.write.output_format == "jsonl")
+    for batch, encoded in engine.map_batches(step, tasks):
+        if encoded is None:
+            writer.write(batch)
+        else:
+            writer.write_encoded(encoded)
+        ratios.add(batch)
+        advance(batch.num_rows)
+    return writer, ratios
+
+
+def write_one(task: Task, as_lines: bool) -> tuple[pa.RecordBatch, Encoded | None]:
+    """The results of one block, and the same as lines of corpus and provenance."""
+    batch = make_results(task)
+    return batch, encode_jsonl(batch) if as_lines else None
+
+
+def count(decisions: Decisions, rejected: int) -> dict[str, Any]:
+    """The manifest's counts."""
+    actions = Counter(decisions.action.tolist())
+    reasons = Counter(decisions.reason[decisions.reason != NO_REASON].tolist())
+    return {
+        "posts": len(decisions.action),
+        **{name: actions[code] for code, name in enumerate(ACTIONS)},
+        "reasons": {WHYS[code]: reasons[code] for code in sorted(reasons)},
+        "rejected": rejected,
+    }
+
+
+class Clock:
+    """Times the stages of a run and tells the progress."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._started = time.perf_counter()
+        self._stages: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str, total: int | None, unit: str) -> Iterator[Any]:
+        began = time.perf_counter()
+        with self._progress.stage(name, total, unit) as bar:
+            yield bar
+        self._stages[name] = round(time.perf_counter() - began, 3)
+
+    def seconds(self) -> float:
+        return time.perf_counter() - self._started
+
+    def facts(self, workers: int) -> dict[str, Any]:
+        """What run.json holds: nothing of it changes the output."""
+        return {
+            "seconds": round(self.seconds(), 3),
+            "stages": self._stages,
+            "workers": workers,
+            "peak_memory_mb": _peak_memory_mb(),
+            "python": sys.version.split()[0],
+            "platform": platform.platform(),
+            "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - self.seconds())),
+        }
+
+
+def _peak_memory_mb() -> int | None:
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(peak // (1 << 20 if sys.platform == "darwin" else 1 << 10))

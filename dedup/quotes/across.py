@@ -1,0 +1,199 @@
+"""Passages of earlier posts of other threads.
+
+Own words are sampled by winnowing (Schleimer, Wilkerson, Aiken 2003): of every window of shingle hashes
+the smallest is taken, so any shared run of SHINGLE_WORDS + WINDOW - 1 words shares a fingerprint. Equal
+fingerprints are joined over the whole corpus; the first in order is the source. A fingerprint in many
+threads is stock text and leads nowhere.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from dedup.quotes.align import evidence_of, grow_chain
+from dedup.quotes.within import (
+    ACROSS,
+    CODE_COPY,
+    COPIED,
+    IS_CODE,
+    MOST_RUNS,
+    OWN,
+    SAME_AUTHOR,
+    SPAN_COLUMNS,
+    WHOLE_LINES,
+    _grow_rows,
+    _share_of,
+)
+from dedup.text.shingles import shingle_hash
+from dedup.text.tokens import CODE, LINE_START
+
+SHINGLE_WORDS = 8
+WINDOW = 16
+
+
+@njit(nogil=True, cache=True)
+def fingerprint(posts, offsets, hashes, state):
+    """Winnowed fingerprints of the posts' own words: (hash uint64, post int64, word position int64)."""
+    total = np.int64(0)
+    for post in posts:
+        total += offsets[post + 1] - offsets[post]
+    keys = np.empty(total + 1, np.uint64)
+    owners = np.empty(total + 1, np.int64)
+    places = np.empty(total + 1, np.int64)
+    count = 0
+    ring = np.empty(WINDOW, np.uint64)
+    for post in posts:
+        end = offsets[post + 1]
+        begin = offsets[post]
+        while begin < end:
+            while begin < end and state[begin] != OWN:
+                begin += 1
+            stop = begin
+            while stop < end and state[stop] == OWN:
+                stop += 1
+            last_taken = np.int64(-1)
+            for i in range(begin, stop - SHINGLE_WORDS + 1):
+                ring[i % WINDOW] = shingle_hash(hashes, i, SHINGLE_WORDS)
+                if i - begin + 1 < WINDOW and i != stop - SHINGLE_WORDS:
+                    continue
+                low = max(begin, i - WINDOW + 1)
+                best = low
+                for q in range(low, i + 1):
+                    if ring[q % WINDOW] <= ring[best % WINDOW]:
+                        best = q
+                if best != last_taken:
+                    keys[count] = ring[best % WINDOW]
+                    owners[count] = post
+                    places[count] = best
+                    count += 1
+                    last_taken = best
+            begin = stop
+    return keys[:count].copy(), owners[:count].copy(), places[:count].copy()
+
+
+@njit(nogil=True, cache=True)
+def link(keys, owners, places, threads, most_threads):
+    """Join equal fingerprints to the first of them.
+
+    The arrays are sorted by (key, rank of the owner). Returns seeds int64 [m, 3] = (post, word
+    position, word position in the source's post) and source posts int64 [m], and how many keys were
+    too common to use.
+    """
+    seeds = np.empty((64, 3), np.int64)
+    sources = np.empty(64, np.int64)
+    count = 0
+    capped = 0
+    n = keys.shape[0]
+    at = 0
+    while at < n:
+        stop = at + 1
+        while stop < n and keys[stop] == keys[at]:
+            stop += 1
+        if stop - at > 1:
+            # distinct threads, as far as they matter
+            seen = np.empty(most_threads + 1, np.int64)
+            distinct = 0
+            for i in range(at, stop):
+                known = False
+                for t in range(distinct):
+                    known = known or seen[t] == threads[owners[i]]
+                if not known:
+                    seen[distinct] = threads[owners[i]]
+                    distinct += 1
+                    if distinct > most_threads:
+                        break
+            if distinct > most_threads:
+                capped += 1
+            else:
+                for i in range(at + 1, stop):
+                    if threads[owners[i]] == threads[owners[at]]:
+                        continue
+                    if count == sources.shape[0]:
+                        seeds = _grow_rows(seeds)
+                        bigger = np.empty(2 * count, np.int64)
+                        bigger[:count] = sources
+                        sources = bigger
+                    seeds[count, 0] = owners[i]
+                    seeds[count, 1] = places[i]
+                    seeds[count, 2] = places[at]
+                    sources[count] = owners[at]
+                    count += 1
+        at = stop
+    return seeds[:count].copy(), sources[:count].copy(), capped
+
+
+@njit(nogil=True, cache=True)
+def grow_seeds(seeds, sources, offsets, hashes, info, state, authors, min_words, min_evidence, max_gap):
+    """Seeds, sorted by (post, place), grown to passages; sets `state` of the copied words.
+
+    Returns spans and runs as `find_within` does.
+    """
+    spans = np.empty((64, SPAN_COLUMNS), np.int64)
+    span_count = 0
+    runs = np.empty((128, 3), np.int64)
+    run_count = 0
+    chain = np.empty((MOST_RUNS, 3), np.int64)
+    for s in range(sources.shape[0]):
+        post = seeds[s, 0]
+        here = seeds[s, 1]
+        there = seeds[s, 2]
+        source = sources[s]
+        if state[here] != OWN or hashes[here] != hashes[there]:
+            continue
+        begin = here
+        while begin > offsets[post] and state[begin - 1] == OWN:
+            begin -= 1
+        end = here
+        while end < offsets[post + 1] and state[end] == OWN:
+            end += 1
+        source_begin = offsets[source]
+        source_end = offsets[source + 1]
+        forward = np.int64(0)
+        while here + forward < end and there + forward < source_end:
+            if hashes[here + forward] != hashes[there + forward]:
+                break
+            forward += 1
+        back = np.int64(0)
+        while here - back - 1 >= begin and there - back - 1 >= source_begin:
+            if hashes[here - back - 1] != hashes[there - back - 1]:
+                break
+            back += 1
+        first, last = grow_chain(
+            hashes, here - back, there - back, forward + back, begin, end, source_begin, source_end, max_gap, chain
+        )
+        start = chain[first, 0]
+        stop = chain[last - 1, 0] + chain[last - 1, 2]
+        matched = np.int64(0)
+        evidence = np.int64(0)
+        for r in range(first, last):
+            matched += chain[r, 2]
+            evidence += evidence_of(info, chain[r, 0], chain[r, 0] + chain[r, 2])
+        if matched < min_words or evidence < min_evidence:
+            continue
+        flags = np.int64(ACROSS)
+        if authors[source] >= 0 and authors[source] == authors[post]:
+            flags |= SAME_AUTHOR
+        if info[start] & LINE_START and (stop >= offsets[post + 1] or info[stop] & LINE_START):
+            flags |= WHOLE_LINES
+        if _share_of(info, start, stop, CODE) >= 40:
+            flags |= IS_CODE
+        if span_count == spans.shape[0]:
+            spans = _grow_rows(spans)
+        while run_count + last - first > runs.shape[0]:
+            runs = _grow_rows(runs)
+        spans[span_count, 0] = post
+        spans[span_count, 1] = start
+        spans[span_count, 2] = stop
+        spans[span_count, 3] = source
+        spans[span_count, 4] = evidence
+        spans[span_count, 5] = matched
+        spans[span_count, 6] = flags
+        spans[span_count, 7] = run_count
+        for r in range(first, last):
+            runs[run_count] = chain[r]
+            run_count += 1
+        spans[span_count, 8] = run_count
+        span_count += 1
+        state[start:stop] = CODE_COPY if flags & IS_CODE else COPIED
+    return spans[:span_count].copy(), runs[:run_count].copy()

@@ -1,0 +1,153 @@
+"""Passages repeated because of who or where, not because somebody copied somebody.
+
+A signature is a block of whole lines that ends the posts of one author in several threads; the
+author's first one stays. Stock text is a passage most of whose shingles stand in many threads.
+Both counts are made of text that cleaning does not take away, so a cleaned corpus gives the same answer.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from dedup.quotes.align import evidence_of
+from dedup.quotes.within import BOILERPLATE
+from dedup.text.shingles import shingle_hash
+from dedup.text.tokens import LINE_START, MIX
+
+MOST_SIGNATURE_LINES = 10
+MOST_SIGNATURE_WORDS = 120
+MIN_SIGNATURE_WORDS = 6
+MIN_SIGNATURE_EVIDENCE = 30 * 8
+"""A shorter or plainer block ("Cheers, Simon") is a way to say goodbye: the author's own words."""
+STOCK_SHINGLE_WORDS = 5
+
+
+@njit(nogil=True, cache=True)
+def find_signatures(posts, group_offsets, offsets, hashes, info, state, threads, min_threads):
+    """Signatures of authors, and where each stood first.
+
+    posts: int64, the posts of known authors, grouped by author, each group in order;
+    group_offsets: int64 [authors + 1]. threads: int64 [all posts].
+    Sets `state` of every signature word but the first appearance's. Returns int64 [m, 4]:
+    (post, first word, end word, first word of the author's first one).
+    """
+    found = np.empty((64, 4), np.int64)
+    count = 0
+    for group in range(group_offsets.shape[0] - 1):
+        first = group_offsets[group]
+        last = group_offsets[group + 1]
+        if last - first < min_threads:
+            continue
+        size = 64
+        while size < 2 * MOST_SIGNATURE_LINES * (last - first):
+            size *= 2
+        mask = np.uint64(size - 1)
+        keys = np.zeros(size, np.uint64)
+        seen = np.full((size, min_threads), -1, np.int64)
+        source = np.zeros(size, np.int64)
+        for turn in range(2):
+            for p in range(first, last):
+                post = posts[p]
+                begin = offsets[post]
+                end = offsets[post + 1]
+                mixed = np.uint64(7)
+                lines = 0
+                best = np.int64(-1)
+                best_slot = np.uint64(0)
+                at = end - 1
+                while at > begin and lines < MOST_SIGNATURE_LINES and end - at <= MOST_SIGNATURE_WORDS:
+                    mixed = (mixed ^ np.uint64(hashes[at])) * MIX
+                    mixed ^= mixed >> np.uint64(29)
+                    if info[at] & LINE_START:
+                        lines += 1
+                        slot = mixed & mask
+                        while keys[slot] != 0 and keys[slot] != mixed:
+                            slot = (slot + np.uint64(1)) & mask
+                        if turn == 0:
+                            if keys[slot] == 0:
+                                keys[slot] = mixed
+                                source[slot] = at
+                            for t in range(min_threads):
+                                if seen[slot, t] == threads[post]:
+                                    break
+                                if seen[slot, t] < 0:
+                                    seen[slot, t] = threads[post]
+                                    break
+                        elif seen[slot, min_threads - 1] >= 0:
+                            best = at
+                            best_slot = slot
+                    at -= 1
+                if turn == 0 or best < 0 or source[best_slot] == best:
+                    continue
+                if end - best < MIN_SIGNATURE_WORDS or evidence_of(info, best, end) < MIN_SIGNATURE_EVIDENCE:
+                    continue
+                if count == found.shape[0]:
+                    bigger = np.empty((2 * count, 4), np.int64)
+                    bigger[:count] = found
+                    found = bigger
+                found[count, 0] = post
+                found[count, 1] = best
+                found[count, 2] = end
+                found[count, 3] = source[best_slot]
+                count += 1
+                state[best:end] = BOILERPLATE
+    return found[:count].copy()
+
+
+@njit(nogil=True, cache=True)
+def stock_spans(starts, ends, posts, thread_offsets, offsets, hashes, most_threads):
+    """Which of the passages are stock text: half of their shingles stand in too many threads.
+
+    starts, ends: int64 [n], word positions of the passages. posts: int64, grouped by thread;
+    thread_offsets: int64 [threads + 1]. Returns bool [n].
+    """
+    total = np.int64(0)
+    shortest = np.int64(STOCK_SHINGLE_WORDS)
+    for i in range(starts.shape[0]):
+        words = min(ends[i] - starts[i], STOCK_SHINGLE_WORDS)
+        shortest = min(shortest, words)
+        total += ends[i] - starts[i]
+    size = 64
+    while size < 3 * total:
+        size *= 2
+    mask = np.uint64(size - 1)
+    keys = np.zeros(size, np.uint64)
+    last_thread = np.full(size, -1, np.int32)
+    counts = np.zeros(size, np.int32)
+    for i in range(starts.shape[0]):
+        words = min(ends[i] - starts[i], STOCK_SHINGLE_WORDS)
+        for at in range(starts[i], ends[i] - words + 1):
+            key = shingle_hash(hashes, at, words)
+            slot = key & mask
+            while keys[slot] != 0 and keys[slot] != key:
+                slot = (slot + np.uint64(1)) & mask
+            keys[slot] = key
+    for thread in range(thread_offsets.shape[0] - 1):
+        for p in range(thread_offsets[thread], thread_offsets[thread + 1]):
+            end = offsets[posts[p] + 1]
+            for at in range(offsets[posts[p]], end):
+                for words in range(shortest, STOCK_SHINGLE_WORDS + 1):
+                    if at + words > end:
+                        break
+                    key = shingle_hash(hashes, at, words)
+                    slot = key & mask
+                    while keys[slot] != 0 and keys[slot] != key:
+                        slot = (slot + np.uint64(1)) & mask
+                    if keys[slot] == key and last_thread[slot] != thread:
+                        last_thread[slot] = thread
+                        counts[slot] += 1
+    stock = np.zeros(starts.shape[0], np.bool_)
+    for i in range(starts.shape[0]):
+        words = min(ends[i] - starts[i], STOCK_SHINGLE_WORDS)
+        common = 0
+        shingles = ends[i] - starts[i] - words + 1
+        for at in range(starts[i], ends[i] - words + 1):
+            key = shingle_hash(hashes, at, words)
+            slot = key & mask
+            while keys[slot] != key:
+                slot = (slot + np.uint64(1)) & mask
+            if counts[slot] > most_threads:
+                common += 1
+        stock[i] = 2 * common >= shingles
+    return stock

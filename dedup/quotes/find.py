@@ -1,0 +1,273 @@
+"""The quotes step: boilerplate, then passages within threads, then across them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numba import njit
+from numpy.typing import NDArray
+
+from dedup.config import Quotes
+from dedup.engines.base import Engine
+from dedup.index import Index
+from dedup.match import Pairs
+from dedup.quotes import across, within
+from dedup.quotes.boilerplate import find_signatures, stock_spans
+from dedup.quotes.threads import WINDOW_POSTS
+from dedup.text.tokens import tokenize
+
+SIGNATURE = 1 << 10
+"""Flag of a span: a signature of its author."""
+RESEMBLES = 1 << 11
+"""Flag of a span found by aligning two resembling posts; it means nothing in a post with own words."""
+PROTECTED = 1 << 14
+"""Flag of a span: it holds a phrase that the user protects."""
+
+_STEPS_PER_NAT = 8
+_JOB_WORDS = 1 << 19
+"""Words of the threads that one job takes; changes no result."""
+
+
+class Passages(NamedTuple):
+    """Copied passages: spans int64 [m, 9] and their exact runs int64 [r, 3] (see `quotes.within`)."""
+
+    spans: NDArray[np.int64]
+    runs: NDArray[np.int64]
+
+
+NOTHING = Passages(np.zeros((0, within.SPAN_COLUMNS), np.int64), np.zeros((0, 3), np.int64))
+
+
+def find_passages(index: Index, settings: Quotes, engine: Engine) -> Passages:
+    """All copied passages of all posts; `index.state` says afterwards which words are own."""
+    signatures = _signatures(index, settings)
+    in_threads = _without_stock(_within_threads(index, settings, engine), index, settings)
+    parts = [signatures, in_threads]
+    if settings.across_threads:
+        parts.append(_across_threads(index, settings, engine))
+    return join(parts)
+
+
+def align_pairs(index: Index, pairs: Pairs, settings: Quotes) -> Passages:
+    """What each post of a verified pair has in common with the earlier one, as passages."""
+    # of several earlier posts rather one that is no copy itself, then the earliest
+    second_hand = np.isin(pairs.earlier, pairs.posts)
+    order = np.lexsort((index.rank[pairs.earlier], second_hand, pairs.posts))
+    posts, first = np.unique(pairs.posts[order], return_index=True)
+    couples = np.stack([pairs.earlier[order][first], posts], axis=1)
+
+    def align(couple: NDArray[np.int64]) -> Passages:
+        return _search(index, settings, couple, 0, _STEPS_PER_NAT * 6, _STEPS_PER_NAT * 6, 3)
+
+    # not side by side: the earlier post of one pair may be the later one of another
+    found = join([align(couple) for couple in couples])
+    found.spans[:, within.FLAGS] |= RESEMBLES
+    other = index.threads.thread_of
+    elsewhere = other[found.spans[:, within.POST]] != other[found.spans[:, within.SOURCE]]
+    found.spans[elsewhere, within.FLAGS] |= within.ACROSS
+    return found
+
+
+def protect(index: Index, passages: Passages, phrases: list[str]) -> Passages:
+    """Flags passages that hold one of the phrases: they stay."""
+    tokens = tokenize(pa.array(phrases, pa.string()))
+    spans = passages.spans.copy()
+    for number in range(len(phrases)):
+        phrase = tokens.hashes[tokens.offsets[number] : tokens.offsets[number + 1]]
+        if len(phrase):
+            spans[holds_phrase(index.hashes, spans, phrase), within.FLAGS] |= PROTECTED
+    return Passages(spans, passages.runs)
+
+
+@njit(nogil=True, cache=True)
+def holds_phrase(hashes, spans, phrase):
+    """Which spans hold a run of words: bool [spans]."""
+    found = np.zeros(spans.shape[0], np.bool_)
+    for s in range(spans.shape[0]):
+        for at in range(spans[s, 1], spans[s, 2] - phrase.shape[0] + 1):
+            same = 0
+            while same < phrase.shape[0] and hashes[at + same] == phrase[same]:
+                same += 1
+            if same == phrase.shape[0]:
+                found[s] = True
+                break
+    return found
+
+
+def join(parts: list[Passages]) -> Passages:
+    """Several sets of passages as one, sorted by (post, start)."""
+    parts = [part for part in parts if len(part.spans)]
+    if not parts:
+        return NOTHING
+    base = 0
+    spans = []
+    for part in parts:
+        moved = part.spans.copy()
+        moved[:, within.FIRST_RUN] += base
+        moved[:, within.LAST_RUN] += base
+        base += len(part.runs)
+        spans.append(moved)
+    all_spans = np.concatenate(spans)
+    order = np.lexsort((all_spans[:, within.START], all_spans[:, within.POST]))
+    return Passages(all_spans[order], np.concatenate([part.runs for part in parts]))
+
+
+def _search(
+    index: Index,
+    settings: Quotes,
+    posts: NDArray[np.int64],
+    window: int,
+    min_evidence: int,
+    min_evidence_lines: int,
+    min_words: int,
+) -> Passages:
+    names = index.names
+    return Passages(
+        *within.find_within(
+            posts,
+            index.offsets,
+            index.hashes,
+            index.info,
+            index.state,
+            index.authors,
+            index.author_names,
+            names.keys,
+            names.verbs,
+            names.nouns,
+            index.stands_for,
+            window,
+            min_words,
+            min_evidence,
+            min_evidence_lines,
+            settings.max_gap_words,
+            within.MARK_FLAGS if settings.use_marks else 0,
+        )
+    )
+
+
+def _within_threads(index: Index, settings: Quotes, engine: Engine) -> Passages:
+    threads = index.threads
+
+    def search(job: tuple[int, int]) -> Passages:
+        return join(
+            [
+                _search(
+                    index,
+                    settings,
+                    threads.posts[threads.offsets[thread] : threads.offsets[thread + 1]],
+                    WINDOW_POSTS if threads.windowed[thread] else 0,
+                    round(settings.min_evidence * _STEPS_PER_NAT),
+                    round(settings.min_evidence_lines * _STEPS_PER_NAT),
+                    settings.min_words,
+                )
+                for thread in range(*job)
+                if threads.offsets[thread + 1] - threads.offsets[thread] > 1
+            ]
+        )
+
+    return join(list(engine.map_kernels(search, _jobs(index))))
+
+
+def _jobs(index: Index) -> Iterator[tuple[int, int]]:
+    """Ranges of threads of about equally many words."""
+    threads = index.threads
+    words = np.diff(index.offsets)[threads.posts]
+    before = np.concatenate([[0], np.cumsum(words)])[threads.offsets]
+    first = 0
+    while first < len(threads.offsets) - 1:
+        last = max(first + 1, int(np.searchsorted(before, before[first] + _JOB_WORDS)))
+        last = min(last, len(threads.offsets) - 1)
+        yield first, last
+        first = last
+
+
+def _signatures(index: Index, settings: Quotes) -> Passages:
+    mine = np.flatnonzero((index.authors >= 0) & ~index.empty & (index.stands_for == np.arange(len(index.rank))))
+    order = np.lexsort((index.rank[mine], index.authors[mine]))
+    posts = mine[order]
+    groups = np.flatnonzero(np.diff(index.authors[posts], prepend=-1, append=-1))
+    found = find_signatures(
+        posts,
+        groups,
+        index.offsets,
+        index.hashes,
+        index.info,
+        index.state,
+        index.threads.thread_of,
+        settings.signature_threads,
+    )
+    if not len(found):
+        return NOTHING
+    words = found[:, 2] - found[:, 1]
+    spans = np.zeros((len(found), within.SPAN_COLUMNS), np.int64)
+    spans[:, within.POST] = found[:, 0]
+    spans[:, within.START] = found[:, 1]
+    spans[:, within.END] = found[:, 2]
+    spans[:, within.SOURCE] = np.searchsorted(index.offsets, found[:, 3], side="right") - 1
+    spans[:, within.MATCHED] = words
+    spans[:, within.FLAGS] = within.SAME_AUTHOR | SIGNATURE
+    spans[:, within.FIRST_RUN] = np.arange(len(found))
+    spans[:, within.LAST_RUN] = np.arange(len(found)) + 1
+    return Passages(spans, np.stack([found[:, 1], found[:, 3], words], axis=1))
+
+
+def _without_stock(passages: Passages, index: Index, settings: Quotes) -> Passages:
+    """Passages without stock text, whose words are own words again."""
+    spans = passages.spans
+    announced = within.ATTRIBUTED | within.IN_MARK | within.CHROME_BEFORE
+    doubtful = np.flatnonzero((spans[:, within.FLAGS] & announced == 0) & (spans[:, within.SOURCE] >= 0))
+    if not len(doubtful):
+        return passages
+    threads = index.threads
+    stock = doubtful[
+        stock_spans(
+            spans[doubtful, within.START],
+            spans[doubtful, within.END],
+            threads.posts,
+            threads.offsets,
+            index.offsets,
+            index.hashes,
+            settings.stock_threads,
+        )
+    ]
+    for start, end in spans[stock][:, [within.START, within.END]].tolist():
+        index.state[start:end] = within.OWN
+    return Passages(np.delete(spans, stock, axis=0), passages.runs)
+
+
+def _across_threads(index: Index, settings: Quotes, engine: Engine) -> Passages:
+    posts = np.flatnonzero((index.stands_for == np.arange(len(index.rank))) & ~index.empty)
+    chunk = max(1, len(posts) // (4 * engine.workers))
+
+    def fingerprint(at: int) -> tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.int64]]:
+        found: tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.int64]] = across.fingerprint(
+            posts[at : at + chunk], index.offsets, index.hashes, index.state
+        )
+        return found
+
+    parts = list(engine.map_kernels(fingerprint, range(0, len(posts), chunk)))
+    if not parts:
+        return NOTHING
+    keys, owners, places = (np.concatenate(column) for column in zip(*parts, strict=True))
+    order = np.lexsort((index.rank[owners], keys))
+    seeds, sources, _ = across.link(
+        keys[order], owners[order], places[order], index.threads.thread_of, settings.stock_threads
+    )
+    order = np.lexsort((seeds[:, 1], index.rank[seeds[:, 0]]))
+    return Passages(
+        *across.grow_seeds(
+            seeds[order],
+            sources[order],
+            index.offsets,
+            index.hashes,
+            index.info,
+            index.state,
+            index.authors,
+            settings.across_min_words,
+            round(settings.min_evidence * _STEPS_PER_NAT),
+            settings.max_gap_words,
+        )
+    )

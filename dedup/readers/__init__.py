@@ -1,0 +1,142 @@
+"""From files to posts: one reader per format behind one registry.
+
+    find_sources → open_source → recognise → Reader.blocks → Reader.parse
+    paths          bytes          format     whole records   POSTS, REJECTED
+
+Everything up to the blocks runs once and in order; parsing a block is pure and can run anywhere. To add
+a format, write a module with a `Reader` and list it in `READERS`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+
+import pyarrow as pa
+from rapidfuzz import process
+
+from dedup.config import Read
+from dedup.errors import ConfigError, InputError
+from dedup.readers.base import Block, Parsed, Reader, Reject, rejected_batch
+from dedup.readers.json_array import JsonArray
+from dedup.readers.jsonl import Jsonl
+from dedup.readers.sources import InputFile, Inputs, Source, find_sources, open_source
+from dedup.readers.text import Text
+from dedup.schema import POSTS
+
+__all__ = [
+    "READERS",
+    "Block",
+    "InputFile",
+    "Inputs",
+    "Parsed",
+    "Reader",
+    "Source",
+    "find_sources",
+    "open_source",
+    "parse_block",
+    "read_blocks",
+    "read_posts",
+    "recognise",
+]
+
+# Asked in this order; the text reader takes what is left.
+READERS: dict[str, Reader] = {reader.name: reader for reader in (Jsonl(), JsonArray(), Text())}
+"""Name → reader, as `--input-format` calls it."""
+
+_HEAD_BYTES = 64 << 10
+_BLOCK_BYTES = 4 << 20
+
+
+def recognise(name: str, head: bytes, input_format: str | None = None) -> Reader | None:
+    """The reader for a file of this name (without the suffix of a compression) that begins with `head`.
+
+    None when no reader knows it. `input_format` forces one; ConfigError when there is none of that name.
+    """
+    if input_format is not None:
+        if input_format not in READERS:
+            close = process.extractOne(input_format, list(READERS), score_cutoff=50)
+            raise ConfigError(
+                f"read.input_format: there is no reader {input_format!r}.",
+                hint=f"Did you mean {close[0]}?" if close else f"Known are {', '.join(READERS)}.",
+            )
+        return READERS[input_format]
+    return next((reader for reader in READERS.values() if reader.recognises(name, head)), None)
+
+
+def read_blocks(
+    paths: Iterable[str | os.PathLike[str]],
+    settings: Read | None = None,
+    block_bytes: int = _BLOCK_BYTES,
+    inputs: Inputs | None = None,
+) -> Iterator[Block]:
+    """All inputs as blocks of whole records, in order; each file is read once.
+
+    A file that cannot be read to its end, or that no reader knows, gives a block with an `error`, and the
+    next file follows. `inputs` collects the sha256 and size of each file. Where the blocks are cut has
+    no influence on the posts.
+
+    Raises InputError when a path does not exist, ConfigError for settings that cannot be.
+    """
+    settings = settings or Read()
+    sources = find_sources(paths)
+    recognise("", b"", settings.input_format)
+    for source in sources:
+        yield from _blocks_of(source, settings, block_bytes, inputs)
+
+
+def _blocks_of(source: Source, settings: Read, block_bytes: int, inputs: Inputs | None) -> Iterator[Block]:
+    try:
+        stream = open_source(source)
+    except InputError as error:
+        yield _fault(source, 1, 0, error.what)
+        return
+    with stream:
+        head = stream.peek(_HEAD_BYTES)
+        reader = recognise(source.name, head, settings.input_format)
+        records = 0
+        if reader is not None:
+            for block in reader.blocks(stream, source.path, settings, block_bytes):
+                records = block.first_record
+                yield block
+        elif head:
+            yield _fault(source, 1, 0, "no reader knows this format; name one with --input-format")
+        if stream.fault is not None:
+            yield _fault(source, records + 1, stream.position, f"{stream.fault} (at byte {stream.position})")
+        file = stream.finish()
+        if inputs is not None:
+            inputs.files.append(file)
+
+
+def _fault(source: Source, record: int, at: int, error: str) -> Block:
+    return Block(b"", source.path, record, at, "", error=error, byte_end=at)
+
+
+def parse_block(block: Block, settings: Read | None = None) -> Parsed:
+    """A block's posts (POSTS) and rejects (REJECTED), both in order. Pure."""
+    settings = settings or Read()
+    if block.error is None:
+        return READERS[block.reader].parse(block, settings)
+    end = block.byte_start if block.byte_end is None else block.byte_end
+    reject = Reject(block.path, block.first_record, block.byte_start, end, block.error, block.data)
+    return Parsed(pa.RecordBatch.from_pylist([], schema=POSTS), rejected_batch([reject]))
+
+
+def read_posts(
+    paths: Iterable[str | os.PathLike[str]] | str | os.PathLike[str],
+    settings: Read | None = None,
+    on_reject: Callable[[pa.RecordBatch], None] | None = None,
+) -> Iterator[pa.RecordBatch]:
+    """The posts of files, folders, globs or standard input ("-"), as batches of POSTS in input order.
+
+    What cannot be read is handed to `on_reject` as batches of REJECTED, and the reading goes on.
+    Raises InputError when a path does not exist.
+    """
+    if isinstance(paths, str | os.PathLike):
+        paths = [paths]
+    for block in read_blocks(paths, settings):
+        posts, rejected = parse_block(block, settings)
+        if rejected.num_rows and on_reject is not None:
+            on_reject(rejected)
+        if posts.num_rows:
+            yield posts

@@ -1,0 +1,73 @@
+"""A JSON array of objects, read whole: `[{…}, {…}]`. `record` is the number of the element, from 1."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterator
+
+import msgspec
+import pyarrow as pa
+
+from dedup.config import Read
+from dedup.normalize.decode import decode
+from dedup.readers.base import Block, ByteStream, Parsed, Reject, rejected_batch, repeated, whole_file
+from dedup.readers.lenient import read_elements
+from dedup.readers.lines import known_encoding, wide_encoding
+from dedup.readers.objects import parse_pieces
+
+_ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+class JsonArray:
+    """The reader of JSON arrays."""
+
+    name = "json"
+    suffixes = (".json",)
+
+    def recognises(self, name: str, head: bytes) -> bool:
+        start = head.decode(wide_encoding(head) or "utf-8", "ignore").lstrip("\ufeff \t\r\n")
+        return start[:1] == "[" and start[1:].lstrip()[:1] in ("{", "]") and start[1:].strip() != ""
+
+    def blocks(self, stream: ByteStream, path: str, settings: Read, block_bytes: int) -> Iterator[Block]:
+        block = whole_file(stream, path, settings, self.name)
+        if block is not None:
+            # A file whose encoding is not given is looked at as a whole, when it is parsed.
+            given = settings.encoding and known_encoding(settings.encoding, block.data[:4])
+            yield block._replace(encoding=given)
+
+    def parse(self, block: Block, settings: Read) -> Parsed:
+        """As of every reader. In files that are no UTF-8, byte offsets count the text as UTF-8."""
+        text, encoding = decode(block.data, block.encoding)
+        data = text.encode()
+        mark = len(codecs.BOM_UTF8) if block.data.startswith(codecs.BOM_UTF8) else 0
+        rest: list[Reject] = []
+        try:
+            elements = [bytes(element) for element in _ARRAY.decode(data)]
+            starts = _find(elements, data)
+        except (msgspec.MsgspecError, RecursionError):
+            spans, remainder = read_elements(text)
+            elements = [text[start:end].encode() for start, end in spans]
+            starts = _find(elements, data)
+            if remainder is not None:
+                at = len(text[: remainder.start].encode())
+                rest = [
+                    Reject(
+                        block.path, len(spans) + 1, mark + at, mark + len(data), remainder.error, data[at:]
+                    )
+                ]
+        posts, rejected = parse_pieces(
+            elements, lambda: starts, block._replace(encoding=None, byte_start=mark), settings
+        )
+        at = posts.schema.get_field_index("encoding")
+        posts = posts.set_column(at, posts.schema.field(at), repeated(encoding, posts.num_rows))
+        return Parsed(posts, pa.concat_batches([rejected, rejected_batch(rest)]))
+
+
+def _find(elements: list[bytes], data: bytes) -> list[int]:
+    starts = []
+    at = 0
+    for element in elements:
+        at = data.index(element, at)
+        starts.append(at)
+        at += len(element)
+    return starts

@@ -1,0 +1,133 @@
+"""JSON lines: one object a line, or several; UTF-8, UTF-16 or lines of other encodings.
+
+`record` is the number of the line in the file, from 1; blank lines count but are no records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import accumulate
+
+from dedup.config import Read
+from dedup.normalize.decode import LAST_RESORT, find_encoding
+from dedup.readers.base import KEPT_REJECT_BYTES, Block, ByteStream, Parsed
+from dedup.readers.lines import (
+    count_lines,
+    end_of_lines,
+    first_invalid,
+    known_encoding,
+    newline_ends,
+    split_lines,
+    unit_bytes,
+    wide_encoding,
+)
+from dedup.readers.objects import parse_pieces, too_long
+
+_SAMPLE_BYTES = 256 << 10
+"""From the first line that is no UTF-8, so much of a file decides what such lines are decoded with."""
+
+
+class Jsonl:
+    """The reader of JSON lines."""
+
+    name = "jsonl"
+    suffixes = (".jsonl", ".ndjson", ".jl")
+
+    def recognises(self, name: str, head: bytes) -> bool:
+        if name.lower().endswith(self.suffixes):
+            return True
+        start = head.decode(wide_encoding(head) or "utf-8", "ignore").lstrip("\ufeff \t\r\n")
+        # An object that closes on its first line, or a line longer than what we see.
+        line, newline, _ = start.partition("\n")
+        line = line.rstrip()
+        return (
+            line.startswith("{") and line[1:].lstrip()[:1] in ('"', "}") and (line[-1] == "}" or not newline)
+        )
+
+    def blocks(self, stream: ByteStream, path: str, settings: Read, block_bytes: int) -> Iterator[Block]:
+        return _Cutter(stream, path, settings, self.name).blocks(block_bytes)
+
+    def parse(self, block: Block, settings: Read) -> Parsed:
+        unit = unit_bytes(block.encoding)
+        lines = split_lines(block.data, unit)
+        return parse_pieces(
+            lines, lambda: list(accumulate((len(line) + unit for line in lines), initial=0)), block, settings
+        )
+
+
+class _Cutter:
+    """Cuts a stream at line ends, and finds out what lines that are no UTF-8 are encoded in."""
+
+    def __init__(self, stream: ByteStream, path: str, settings: Read, reader: str) -> None:
+        self.stream, self.path, self.reader = stream, path, reader
+        self.limit = settings.max_record_mb << 20
+        self.encoding = settings.encoding
+        self.carry = b""  # read, not yet in a block
+        self.byte_start, self.record = 0, 1
+
+    def blocks(self, block_bytes: int) -> Iterator[Block]:
+        self.carry = self.stream.read(4)
+        self.encoding = known_encoding(self.encoding, self.carry)
+        unit = unit_bytes(self.encoding)
+        block_bytes = max(block_bytes - block_bytes % unit, unit)
+        while True:
+            chunk = self.stream.read(block_bytes)
+            data = self.carry + chunk
+            ended = len(chunk) < block_bytes
+            cut = len(data) if ended else end_of_lines(data, unit)
+            self.carry = data[cut:]
+            if cut:
+                yield self._block(data[:cut], unit)
+            elif not ended:
+                yield from self._long_line(block_bytes, unit)
+            if ended:
+                break
+
+    def _block(self, data: bytes, unit: int) -> Block:
+        if self.encoding is None and (at := first_invalid(data)) is not None:
+            self.encoding = self._find_encoding(data, at)
+        block = Block(data, self.path, self.record, self.byte_start, self.reader, self.encoding)
+        self.byte_start += len(data)
+        self.record += count_lines(data, unit)
+        return block
+
+    def _find_encoding(self, data: bytes, invalid_at: int) -> str:
+        start = data.rfind(b"\n", 0, invalid_at) + 1
+        have = len(data) - start + len(self.carry)
+        if have < _SAMPLE_BYTES:  # the sample must not depend on where the blocks were cut
+            self.carry += self.stream.read(_SAMPLE_BYTES - have)
+        sample = (data[start:] + self.carry)[:_SAMPLE_BYTES]
+        lines = sample.split(b"\n")
+        invalid = [line for line in lines[:-1] or lines if first_invalid(line) is not None]
+        found = find_encoding(b"\n".join([*(invalid or lines), b""]))
+        return found if found and unit_bytes(found) == 1 else LAST_RESORT
+
+    def _long_line(self, block_bytes: int, unit: int) -> Iterator[Block]:
+        """A line that no block holds: read on to its end; what is over the limit is not kept."""
+        parts, size, end = [self.carry], len(self.carry), 0
+        while True:
+            chunk = self.stream.read(block_bytes)
+            ends = newline_ends(chunk, unit)
+            end = int(ends[0]) if len(ends) else len(chunk)
+            size += end
+            if size <= self.limit or sum(map(len, parts)) < KEPT_REJECT_BYTES:
+                parts.append(chunk[:end])
+            if len(ends) or len(chunk) < block_bytes:
+                break
+        self.carry = chunk[end:]
+        data = b"".join(parts)
+        if size <= self.limit:
+            yield self._block(data, unit)
+            return
+        yield Block(
+            data[:KEPT_REJECT_BYTES],
+            self.path,
+            self.record,
+            self.byte_start,
+            self.reader,
+            self.encoding,
+            error=too_long(size, self.limit),
+            byte_end=self.byte_start + size,
+        )
+        self.byte_start += size
+        self.record += 1

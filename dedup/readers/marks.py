@@ -1,0 +1,41 @@
+"""Quotes that plain text marks by itself: lines that begin with `>`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import pyarrow as pa
+
+from dedup.readers.base import list_array
+from dedup.schema import POSTS
+
+# `>=`, `>_<`, `><` and faces are no quotes. A pattern that begins with a line feed is searched for with
+# memchr, and every repetition is followed by something it cannot match itself: linear time.
+_LINE = r"\n[ \t]*>(?![=_<]|[:;]-?[()DPp]|\.<)[^\n]*"
+_RUN = re.compile(rf"(?:{_LINE})(?:{_LINE})*")
+_PROMPT = re.compile(r"(?:\n[ \t]*>>>(?: [^\n]*)?)+")
+
+
+def prefix_marks(texts: Sequence[str]) -> pa.ListArray:
+    """The `marks` column of posts: one mark for each unbroken run of lines that begin with `>`.
+
+    A run all of whose lines begin with exactly `>>> ` is the prompt of an interpreter, and no quote: a
+    third-hand quote stands beside lines with fewer `>`.
+    """
+    holding = [row for row, text in enumerate(texts) if ">" in text]
+    found = {row: marks for row in holding if (marks := _marks(texts[row]))}
+    return list_array(found, len(texts), POSTS.field("marks").type)
+
+
+def _marks(text: str) -> list[dict[str, object]]:
+    lines = "\n" + text
+    if "\r" in text:  # same length, so offsets stay; a mark must only not end in what was a CR
+        lines = lines.replace("\r\n", " \n").replace("\r", "\n")
+    marks: list[dict[str, object]] = []
+    for run in _RUN.finditer(lines):
+        if not _PROMPT.fullmatch(run.group()):
+            end = run.end() - 1
+            end -= text[end : end + 1] == "\n" and text[end - 1] == "\r"
+            marks.append({"start": run.start(), "end": end, "author": None, "post_id": None})
+    return marks

@@ -1,0 +1,184 @@
+"""Results as JSON lines: the records of corpus and provenance, byte for byte.
+
+Pure functions of a batch, so that worker processes can run them; what they return can be pickled.
+"""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dedup.writers.columns import (
+    column_bytes,
+    join,
+    json_array,
+    json_members,
+    json_numbers,
+    json_object,
+    json_ratios,
+    json_strings,
+    more_members,
+)
+from dedup.writers.metadata import OWN_KEYS, FirstSeen, note_kinds, parse_metadata, rename_clashes
+
+_encode = msgspec.json.Encoder().encode
+_SHORT = pa.array(["encoding", "whitespace", "page_chrome", "empty"])
+"""The `why` of edits that have no source; they are written without the fields that describe one."""
+
+
+class CorpusLines(msgspec.Struct, frozen=True):
+    """Corpus records as JSON lines, and the kinds of their metadata values."""
+
+    data: bytes
+    records: int
+    first_seen: FirstSeen
+
+
+class ProvenanceLines(msgspec.Struct, frozen=True):
+    """Provenance records as JSON lines."""
+
+    data: bytes
+    records: int
+
+
+class Encoded(msgspec.Struct, frozen=True):
+    """Both kinds of records of one batch of results."""
+
+    corpus: CorpusLines
+    provenance: ProvenanceLines
+
+
+def encode_jsonl(batch: pa.RecordBatch) -> Encoded:
+    """Both kinds of records for a batch of RESULTS."""
+    return Encoded(encode_corpus(batch), encode_provenance(batch))
+
+
+def encode_corpus(batch: pa.RecordBatch) -> CorpusLines:
+    """The corpus records of the posts that are kept or trimmed: dolma documents."""
+    posts = corpus_posts(batch)
+    first_seen: FirstSeen = {}
+    _note_column(("created",), posts["created"], first_seen)
+    records = json_members(
+        id=json_strings(posts["id"]),
+        text=json_strings(posts["text"]),
+        source=json_strings(posts["path"]),
+        created=json_strings(posts["created"]),
+        metadata=json_metadata(posts, first_seen),
+    )
+    return CorpusLines(column_bytes(join("{", records, "}\n"))[0], posts.num_rows, first_seen)
+
+
+def encode_provenance(batch: pa.RecordBatch) -> ProvenanceLines:
+    """One record for every post; a dropped post's has its `created` and `metadata` too."""
+    records = json_members(
+        id=json_strings(batch["id"]),
+        thread_id=json_strings(batch["thread_id"]),
+        source=_json_source(batch),
+        action=json_strings(batch["action"]),
+        reason=json_strings(batch["reason"]),
+        duplicate_of=json_strings(batch["duplicate_of"]),
+        similarity=json_ratios(batch["similarity"]),
+        raw_chars=json_numbers(batch["raw_chars"]),
+        clean_chars=json_numbers(batch["clean_chars"]),
+        raw_hash=json_strings(batch["raw_hash"]),
+        edits=_json_edits(batch["edits"]),
+        kept_copies=_json_edits(batch["kept_copies"]),
+    )
+    dropped = pc.equal(batch["action"], "drop")
+    posts = batch.filter(dropped)
+    rest = json_members(created=json_strings(posts["created"]), metadata=json_metadata(posts, {}))
+    lines = join("{", records, more_members(rest, dropped), "}\n")
+    return ProvenanceLines(column_bytes(lines)[0], batch.num_rows)
+
+
+def corpus_posts(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The rows of RESULTS whose posts are part of the corpus."""
+    kept = pc.not_equal(batch["action"], "drop")
+    return batch if pc.all(kept).as_py() is not False else batch.filter(kept)
+
+
+def own_metadata(posts: pa.RecordBatch) -> dict[str, pa.Array]:
+    """The metadata columns that every corpus has.
+
+    A post without copies is a cluster of its own, so that a corpus can be split by cluster without
+    looking after posts that have none.
+    """
+    columns = {key: posts[key] for key in OWN_KEYS}
+    columns["cluster_id"] = pc.coalesce(posts["cluster_id"], posts["id"])
+    return columns
+
+
+def json_metadata(posts: pa.RecordBatch, first_seen: FirstSeen) -> pa.Array:
+    """The `metadata` object of every row; the kinds of its values are noted in `first_seen`."""
+    columns = own_metadata(posts)
+    for key, column in columns.items():
+        _note_column(("metadata", key), column, first_seen)
+    own = json_members(**{key: json_strings(column) for key, column in columns.items()})
+    has_more = pc.not_equal(posts["metadata"], "{}")
+    if not pc.any(has_more).as_py():
+        return json_object(own)
+    more = posts.filter(has_more)
+    rows = np.flatnonzero(has_more.to_numpy(zero_copy_only=False)).tolist()
+    texts = more["metadata"].to_numpy(zero_copy_only=False).tolist()
+    names = zip(*(column.filter(has_more).to_pylist() for column in columns.values()), strict=True)
+    inside: list[bytes] = []
+    for row, text, values in zip(rows, texts, names, strict=True):
+        fields = rename_clashes(dict(zip(OWN_KEYS, values, strict=True)), parse_metadata(text))
+        note_kinds(fields, row, first_seen)
+        inside.append(b"," + _encode(fields)[1:-1] if fields else b"")
+    rest = pa.array(inside, pa.large_binary()).cast(pa.large_string())
+    nothing = pa.nulls(len(has_more), pa.large_string()).fill_null("")
+    return json_object(own, pc.replace_with_mask(nothing, has_more, rest))
+
+
+def _json_source(batch: pa.RecordBatch) -> pa.Array:
+    """Where a post stands, and the escapes that became U+FFFD where there are any."""
+    source = json_members(
+        path=json_strings(batch["path"]),
+        record=json_numbers(batch["record"]),
+        encoding=json_strings(batch["encoding"]),
+    )
+    lengths = pc.list_value_length(batch["escapes"])
+    rows = pc.greater(lengths, 0)
+    flat = pa.RecordBatch.from_struct_array(batch["escapes"].flatten())
+    items = json_object(json_members(at=json_numbers(flat["at"]), raw=json_strings(flat["raw"])))
+    escapes = json_members(escapes=json_array(items, lengths).filter(rows))
+    return json_object(source, more_members(escapes, rows))
+
+
+def _note_column(path: tuple[str, ...], column: pa.Array, first_seen: FirstSeen) -> None:
+    """Note where a string column first has a value, and where a null."""
+    kinds = {}
+    for kind, found in (("string", column.is_valid()), ("null", column.is_null())):
+        row = pc.index(found, True).as_py()
+        if row >= 0:
+            kinds[kind] = row
+    if kinds:
+        first_seen[path] = kinds
+
+
+def _json_edits(column: pa.ListArray) -> pa.Array:
+    """The edits of every row, in the short form where there is no source to name."""
+    flat = pa.RecordBatch.from_struct_array(column.flatten())
+    edits = json_members(
+        start=json_numbers(flat["start"]),
+        end=json_numbers(flat["end"]),
+        raw=json_strings(flat["raw"]),
+        new=json_strings(flat["new"]),
+        why=json_strings(flat["why"]),
+    )
+    copied = pc.or_(pc.invert(pc.is_in(flat["why"], _SHORT)), flat["source_id"].is_valid())
+    copies = flat.filter(copied)
+    flags = copies["flags"]
+    source = json_members(
+        source_id=json_strings(copies["source_id"]),
+        source_start=json_numbers(copies["source_start"]),
+        source_end=json_numbers(copies["source_end"]),
+        via_id=json_strings(copies["via_id"]),
+        score=json_ratios(copies["score"]),
+        group=json_numbers(copies["group"]),
+        flags=json_array(json_strings(flags.flatten()), pc.list_value_length(flags).fill_null(0)),
+    )
+    return json_array(json_object(edits, more_members(source, copied)), pc.list_value_length(column))

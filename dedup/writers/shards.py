@@ -1,0 +1,165 @@
+"""Compressed shards, cut by record count: `corpus/part-00000.jsonl.zst`, `part-00001` and so on.
+
+A shard is one single zstd frame, because some readers stop after the first. The compressor is fed
+slices of one size, whatever the sizes the records arrive in, so that equal records give equal bytes.
+It runs in a thread beside the caller, as zstandard works without the GIL.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import zstandard
+from numpy.typing import NDArray
+
+from dedup.errors import OutputError
+from dedup.writers.atomic import AtomicFile, OutputFile
+
+SLICE_BYTES = 1 << 20
+_WAITING_SLICES = 8
+
+
+class ShardWriter:
+    """Writes shards of `shard_records` records each; `name` is a pattern: `corpus/part-{:05d}.jsonl.zst`.
+
+    Even without a record there is one shard, so that a glob over the folder finds something.
+    Errors of the thread come out of the next `write`, or of `close`.
+    """
+
+    def __init__(self, out: Path, name: str, shard_records: int, level: int) -> None:
+        self._out, self._name, self._level = out, name, level
+        self._shard_records = shard_records
+        self._in_shard = self._shards_ended = 0
+        self._buffer = bytearray()
+        self._files: list[OutputFile] = []
+        self._error: BaseException | None = None
+        # A slice; a number ends a shard of so many records; None ends the thread.
+        self._queue: queue.Queue[bytes | int | None] = queue.Queue(_WAITING_SLICES)
+        self._thread = threading.Thread(target=self._compress_all, name=f"write {name}", daemon=True)
+        self._thread.start()
+
+    def write_lines(self, data: bytes, records: int) -> None:
+        """Add `records` lines, each ending in a newline and holding no other."""
+        if records <= self._room():
+            self._append(memoryview(data), records)
+        else:
+            self.write_records(data, np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n")) + 1)
+
+    def write_records(self, data: bytes, ends: NDArray[np.int64]) -> None:
+        """Add records of any form; `ends` says where in `data` each of them ends."""
+        at = done = 0
+        while done < len(ends):
+            records = min(self._room(), len(ends) - done)
+            end = int(ends[done + records - 1])
+            self._append(memoryview(data)[at:end], records)
+            at, done = end, done + records
+
+    def close(self) -> list[OutputFile]:
+        """Finish the last shard; the files in order.
+
+        Raises OutputError when a shard could not be written.
+        """
+        if self._in_shard or not self._shards_ended:
+            self._end_shard()
+        self._put(None)
+        self._thread.join()
+        self._raise()
+        return self._files
+
+    def abort(self) -> None:
+        """Stop and throw the unfinished shard away; finished ones stay."""
+        if self._thread.is_alive():
+            self._error = self._error or OutputError("was stopped.", where=self._name)
+            self._queue.put(None)
+            self._thread.join()
+
+    def _room(self) -> int:
+        """How many records the current shard still takes; begins the next one when it is full."""
+        if self._in_shard == self._shard_records:
+            self._end_shard()
+        return self._shard_records - self._in_shard
+
+    def _append(self, data: memoryview, records: int) -> None:
+        self._buffer += data
+        self._in_shard += records
+        full = len(self._buffer) // SLICE_BYTES * SLICE_BYTES
+        if full:
+            view = memoryview(self._buffer)
+            slices = [bytes(view[at : at + SLICE_BYTES]) for at in range(0, full, SLICE_BYTES)]
+            view.release()
+            del self._buffer[:full]
+            for piece in slices:
+                self._put(piece)
+
+    def _end_shard(self) -> None:
+        if self._buffer:
+            self._put(bytes(self._buffer))
+            self._buffer.clear()
+        self._put(self._in_shard)
+        self._in_shard = 0
+        self._shards_ended += 1
+
+    def _put(self, item: bytes | int | None) -> None:
+        if item is not None:
+            self._raise()
+        self._queue.put(item)
+
+    def _raise(self) -> None:
+        if self._error is not None:
+            raise self._error
+
+    def _compress_all(self) -> None:
+        """The thread: never leaves the queue before the end mark, so that the caller cannot block."""
+        file: AtomicFile | None = None
+        compressor = zstandard.ZstdCompressor(level=self._level)
+        stream = compressor.compressobj()
+        while (item := self._queue.get()) is not None:
+            if self._error is not None:
+                continue
+            try:
+                if file is None:
+                    file = AtomicFile(self._out, self._name.format(len(self._files)))
+                    stream = compressor.compressobj()
+                if isinstance(item, bytes):
+                    file.write(stream.compress(item))
+                else:
+                    file.write(stream.flush())
+                    self._files.append(file.commit(item))
+                    file = None
+            except BaseException as error:  # handed to the caller, who cannot see this thread
+                self._error = error
+        if file is not None:
+            file.discard()
+
+
+def read_blocks(path: Path) -> Iterator[bytes]:
+    """The decompressed bytes of a shard, in blocks of at most a few megabytes.
+
+    Raises OutputError when the shard is missing or damaged.
+    """
+    try:
+        with path.open("rb") as file, zstandard.ZstdDecompressor().stream_reader(file) as stream:
+            while block := stream.read(4 * SLICE_BYTES):
+                yield block
+    except OSError as error:
+        raise OutputError(f"cannot be read ({error.strerror}).", where=str(path)) from error
+    except zstandard.ZstdError as error:
+        raise OutputError(f"is damaged ({error}).", where=str(path)) from error
+
+
+def read_line_blocks(path: Path) -> Iterator[bytes]:
+    """The same, cut after a line: every block holds whole lines."""
+    rest: list[bytes] = []
+    for block in read_blocks(path):
+        cut = block.rfind(b"\n") + 1
+        if not cut:
+            rest.append(block)
+            continue
+        yield b"".join([*rest, block[:cut]])
+        rest = [block[cut:]]
+    if last := b"".join(rest):
+        yield last

@@ -1,0 +1,83 @@
+"""The corpus as plain text: the posts one after another, each ended by a line of U+00A0 alone.
+
+This is the form of a plain-text thread that `dedup clean` reads. Ids and metadata are not in it;
+they stand in the provenance, whose records are in the same order.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+
+from dedup.config import Write
+from dedup.errors import OutputError
+from dedup.writers.atomic import OutputFile
+from dedup.writers.columns import column_bytes, join
+from dedup.writers.encode import corpus_posts
+from dedup.writers.metadata import TypePlan
+from dedup.writers.shards import ShardWriter, read_blocks
+
+END_OF_POST = "\n\u00a0\n"
+
+
+class TextCorpus:
+    """Writes `corpus/part-00000.txt.zst` and so on."""
+
+    type_plan = TypePlan()
+
+    def __init__(self, out: Path, settings: Write) -> None:
+        name = "corpus/part-{:05d}.txt.zst"
+        self._shards = ShardWriter(out, name, settings.shard_posts, settings.compression_level)
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Add the posts of a batch of RESULTS that are kept or trimmed."""
+        posts = corpus_posts(batch)
+        texts = join(posts["text"].cast(pa.large_string()), END_OF_POST)
+        data, ends = column_bytes(texts)
+        self._shards.write_records(data, ends)
+
+    def close(self) -> list[OutputFile]:
+        """Finish the shards; the files in order."""
+        return self._shards.close()
+
+    def abort(self) -> None:
+        self._shards.abort()
+
+
+class TextPosts:
+    """Reads the posts of a text corpus back, given the length of each: texts may hold anything."""
+
+    def __init__(self, shards: list[Path]) -> None:
+        self._blocks = _decode(shards)
+        self._rest = ""
+
+    def next_text(self, chars: int) -> str:
+        """The next post, of so many code points.
+
+        Raises OutputError when the corpus does not go on like that.
+        """
+        wanted = chars + len(END_OF_POST)
+        pieces = [self._rest]
+        have = len(self._rest)
+        while have < wanted:
+            block = next(self._blocks, "")
+            if not block:
+                raise OutputError("ends before its posts do.", hint="Was a file of the corpus changed?")
+            pieces.append(block)
+            have += len(block)
+        text = "".join(pieces)
+        self._rest = text[wanted:]
+        if text[chars:wanted] != END_OF_POST:
+            raise OutputError("does not fit its provenance.", hint="Was a file of the corpus changed?")
+        return text[:chars]
+
+
+def _decode(shards: list[Path]) -> Iterator[str]:
+    for shard in shards:
+        decoder = codecs.getincrementaldecoder("utf-8")()
+        for block in read_blocks(shard):
+            if text := decoder.decode(block):
+                yield text
