@@ -122,8 +122,10 @@ def _has_own_line(state, info, begin, end):
 def _walk(at, length, post, action, reason, stands_for, offsets, taken, taken_of, pieces, pieces_of, out, count, here):
     """Where the words at:at+length of a settled post live on.
 
-    Appends (here, length, final post, final position) to `out`; returns (out, count).
+    Appends (here, length, final post, final position) to `out`; returns (out, count, chrome): chrome
+    words ("X wrote:") were taken out for good and need no place.
     """
+    chrome = np.int64(0)
     if action[post] == DROP and reason[post] == EXACT:
         at += offsets[stands_for[post]] - offsets[post]
         post = stands_for[post]
@@ -164,6 +166,8 @@ def _walk(at, length, post, action, reason, stands_for, offsets, taken, taken_of
             i = until
             continue
         until = min(stop, taken[stretch, 1])
+        if taken[stretch, 2]:
+            chrome += until - i
         while piece < pieces_of[post, 1] and pieces[piece, 0] < until:
             a = max(i, pieces[piece, 0])
             b = min(until, pieces[piece, 0] + pieces[piece, 1])
@@ -181,7 +185,7 @@ def _walk(at, length, post, action, reason, stands_for, offsets, taken, taken_of
         i = until
         if until == taken[stretch, 1]:
             stretch += 1
-    return out, count
+    return out, count, chrome
 
 
 @njit(nogil=True, cache=True)
@@ -203,7 +207,7 @@ def settle(
     copy_of = np.full(posts, -1, np.int64)
     rows = np.empty((256, ROW_COLUMNS), np.int64)
     row_count = 0
-    taken = np.empty((256, 2), np.int64)
+    taken = np.empty((256, 3), np.int64)
     taken_count = 0
     taken_of = np.zeros((posts, 2), np.int64)
     pieces = np.empty((256, 4), np.int64)
@@ -220,7 +224,7 @@ def settle(
             action[post] = DROP
             reason[post] = EMPTY
             rows, row_count = _write_row(rows, row_count, post, begin, end, EMPTY, -1, -1, -1, -1, 0, 0, 0, 0)
-            taken, taken_count = _take(taken, taken_count, begin, end)
+            taken, taken_count = _take(taken, taken_count, begin, end, 0)
             taken_of[post, 1] = taken_count
             continue
         copy_of[post] = stands_for[post] if stands_for[post] != post else -1
@@ -233,7 +237,7 @@ def settle(
             similarity[post] = 1.0
             duplicate_of[post] = survivor
             walked_count = 0
-            walked, walked_count = _walk(
+            walked, walked_count, _ = _walk(
                 begin, end - begin, post, action, reason, stands_for, offsets, taken, taken_of, pieces, pieces_of,
                 walked, 0, begin,
             )  # fmt: skip
@@ -265,13 +269,14 @@ def settle(
                 continue
             walked_from = walked_count
             matched = np.int64(0)
+            standing = np.int64(0)
             for r in range(spans[s, 7], spans[s, 8]):
                 matched += runs[r, 2]
-                walked, walked_count = _walk(
+                walked, walked_count, chrome = _walk(
                     runs[r, 1], runs[r, 2], spans[s, 3], action, reason, stands_for, offsets, taken, taken_of,
                     pieces, pieces_of, walked, walked_count, runs[r, 0],
                 )  # fmt: skip
-            standing = np.int64(0)
+                standing += chrome
             for w in range(walked_from, walked_count):
                 standing += walked[w, 1]
             walked_of[s - first_span, 0] = walked_from
@@ -379,20 +384,20 @@ def settle(
             if action[post] == KEEP:
                 action[post] = TRIM
             if flags & CHROME_BEFORE and policy.quote_chrome:
-                chrome = spans[s, 1]
-                while chrome > begin and state[chrome - 1] == CHROME:
-                    chrome -= 1
-                if chrome < spans[s, 1]:
+                chrome_start = spans[s, 1]
+                while chrome_start > begin and state[chrome_start - 1] == CHROME:
+                    chrome_start -= 1
+                if chrome_start < spans[s, 1]:
                     rows, row_count = _write_row(
-                        rows, row_count, post, chrome, spans[s, 1], QUOTE_CHROME, -1, -1, -1, -1, 0, 0, s, 0
+                        rows, row_count, post, chrome_start, spans[s, 1], QUOTE_CHROME, -1, -1, -1, -1, 0, 0, s, 0
                     )
-                    taken, taken_count = _take(taken, taken_count, chrome, spans[s, 1])
+                    taken, taken_count = _take(taken, taken_count, chrome_start, spans[s, 1], 1)
             rows, row_count = _write_rows(
                 rows, row_count, post, spans[s, 1], spans[s, 2], kind, spans[s, 3], flags, s,
                 walked, walked_of[k, 0], walked_of[k, 1],
             )  # fmt: skip
             if action[post] != DROP:
-                taken, taken_count = _take(taken, taken_count, spans[s, 1], spans[s, 2])
+                taken, taken_count = _take(taken, taken_count, spans[s, 1], spans[s, 2], 0)
             for w in range(walked_of[k, 0], walked_of[k, 1]):
                 if piece_count == pieces.shape[0]:
                     pieces = _grow_rows(pieces)
@@ -400,18 +405,19 @@ def settle(
                 piece_count += 1
         if action[post] == DROP:
             taken_count = taken_of[post, 0]
-            taken, taken_count = _take(taken, taken_count, begin, end)
+            taken, taken_count = _take(taken, taken_count, begin, end, 0)
         taken_of[post, 1] = taken_count
         pieces_of[post, 1] = piece_count
     return action, reason, duplicate_of, similarity, copy_of, rows[:row_count].copy()
 
 
 @njit(nogil=True, cache=True)
-def _take(taken, count, start, end):
+def _take(taken, count, start, end, chrome):
     if count == taken.shape[0]:
         taken = _grow_rows(taken)
     taken[count, 0] = start
     taken[count, 1] = end
+    taken[count, 2] = chrome
     return taken, count + 1
 
 

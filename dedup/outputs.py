@@ -200,7 +200,7 @@ def read_corpus(out: Path) -> Iterator[dict[str, Any]]:
     """
     manifest = load_manifest(out)
     if shards := _shards(manifest, "corpus/", ".jsonl.zst"):
-        return _read_json_lines(out, shards)
+        return ({**record, "created": record.get("created")} for record in _read_json_lines(out, shards))
     if shards := _shards(manifest, "corpus/", ".parquet"):
         return _read_parquet(out, shards)
     return _read_text(out, _shards(manifest, "corpus/", ".txt.zst"))

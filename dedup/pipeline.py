@@ -30,9 +30,11 @@ from dedup.engines.local import LocalEngine
 from dedup.index import Index, index_posts
 from dedup.keep import swap_survivors
 from dedup.match import pair_up
+from dedup.match.exact import SHORT_WORDS
 from dedup.normalize import normalize
 from dedup.progress import Progress, Silent
 from dedup.quotes.find import Passages, align_pairs, find_passages, join, protect
+from dedup.quotes.within import count_own
 from dedup.readers import Block, Inputs, find_sources, parse_block, read_blocks
 from dedup.report.ratios import Ratios
 from dedup.results import Task, make_results, make_tasks
@@ -137,7 +139,9 @@ def read_one(numbered: tuple[int, Block], work: Path, config: Config) -> tuple[i
 
 def resemble(index: Index, passages: Passages, config: Config, engine: Engine) -> Passages:
     """Add what near-duplicates have in common, found by signatures of what is left of the posts."""
+    # what is shorter was compared as a whole text: "+1" is nobody's near-duplicate
     active = (index.stands_for == np.arange(len(index.rank))) & ~index.empty
+    active &= count_own(index.offsets, index.state) >= SHORT_WORDS
     pairs = pair_up(
         index.offsets, index.hashes, index.state, index.rank, active, config.match, engine.map_kernels
     )

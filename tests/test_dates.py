@@ -69,11 +69,20 @@ def test_one_date(date: str | None, expected: int | None) -> None:
     assert read(date) == [expected]
 
 
-@pytest.mark.parametrize(("clock", "hour"), [("12:00 am", 0), ("12:00 pm", 12), ("1:00 am", 1), ("1:00 pm", 13)])
+@pytest.mark.parametrize(
+    ("clock", "hour"), [("12:00 am", 0), ("12:00 pm", 12), ("1:00 am", 1), ("1:00 pm", 13)]
+)
 @pytest.mark.parametrize(
     "date",
-    ["2003-01-25 {}", "Sat Jan 25, 2003 {}", "Sat, 25 Jan 2003 {}", "Jan 25, 2003 at {}"]
-    + ["01/25/2003 {}", "25.01.2003, {}", "{}, 25 January 2003"],
+    [
+        "2003-01-25 {}",
+        "Sat Jan 25, 2003 {}",
+        "Sat, 25 Jan 2003 {}",
+        "Jan 25, 2003 at {}",
+        "01/25/2003 {}",
+        "25.01.2003, {}",
+        "{}, 25 January 2003",
+    ],
 )
 @pytest.mark.parametrize("upper", [False, True])
 def test_noon_and_midnight(date: str, clock: str, hour: int, upper: bool) -> None:

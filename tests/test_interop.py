@@ -69,13 +69,6 @@ def test_datasets_loads_the_corpus(
     assert [row["metadata"]["mixed"] for row in found[:2]] == ["1", "one"]
 
 
-def test_datasets_loads_the_provenance_fields_that_reports_need(output: Path) -> None:
-    lines = b"".join(
-        block for path in sorted((output / "provenance").iterdir()) for block in read_line_blocks(path)
-    )
-    assert all(msgspec.json.decode(line)["raw_hash"] for line in lines.split(b"\n")[:-1])
-
-
 def test_datatrove_reads_the_corpus(output: Path) -> None:
     tool("datatrove")
     tool("orjson")
@@ -86,23 +79,17 @@ def test_datatrove_reads_the_corpus(output: Path) -> None:
     assert found == [post for post in expected(output) if post[1]]
 
 
-def test_dolma_reads_the_corpus(output: Path) -> None:
-    tool("dolma")
-    types = importlib.import_module("dolma.core.data_types")
-    for path in sorted((output / "corpus").iterdir()):
-        for block in read_line_blocks(path):
-            for document in msgspec.json.Decoder(types.InputSpecWithMetadata).decode_lines(block):
-                assert document.metadata["thread_id"] == "t1"
-
-
 class DolmaDocument(msgspec.Struct):
-    """Dolma's document as its documentation gives it (docs/data-format.md)."""
+    """`InputSpecWithMetadata` of dolma 1.2, whose reader decodes every line with it: no null but in metadata.
+
+    dolma itself needs numpy 1 and so cannot be installed beside this package.
+    """
 
     id: str
     text: str
-    source: str
-    created: str | None = None
-    added: str | None = None
+    source: str = ""
+    created: str = ""
+    added: str = ""
     version: str | None = None
     metadata: dict[str, Any] | None = None
 

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from dedup.config import Config, Read
 from dedup.errors import ConfigError
 from dedup.readers import Parsed, parse_block, read_posts
+from dedup.readers.fields import ALIASES
 from dedup.readers.json_array import JsonArray
 from dedup.readers.jsonl import Jsonl
 from dedup.writers import encode_jsonl
@@ -57,8 +58,9 @@ def one(line: str | bytes | dict[str, Any], **read: Any) -> dict[str, Any]:
 
 def test_known_fields_and_all_others() -> None:
     line = (
-        '{"likes": 1.0, "post_id": 7, "body": "Hi", "User": "ann", "topic_id": "t", "big": 123456789012345678901,'
-        ' "date": "2003-01-08", "in_reply_to": null, "subject": "S", "forum": "F", "when": "2003-01-08",'
+        '{"likes": 1.0, "post_id": 7, "body": "Hi", "User": "ann", "topic_id": "t",'
+        ' "big": 123456789012345678901, "date": "2003-01-08", "in_reply_to": null, "subject": "S",'
+        ' "forum": "F", "when": "2003-01-08",'
         ' "nested": {"b" : [1,  2.50], "a": "\\u00e9"}}'
     )
     post = one(line)
@@ -87,6 +89,11 @@ def test_mapped_fields() -> None:
         one(record, fields={"zzzz": "nick"})
 
 
+def test_no_name_means_two_columns() -> None:
+    names = [name for column in ALIASES.values() for name in {each.replace("_", "") for each in column}]
+    assert len(names) == len(set(names))
+
+
 @pytest.mark.parametrize("key", ["post_id", "postId", "Post-ID", "POSTID", "_id"])
 def test_names_of_any_style(key: str) -> None:
     assert one({"text": "x", key: "7"})["id"] == "7"
@@ -101,7 +108,11 @@ def test_the_first_candidate_that_fits() -> None:
 def test_an_author_that_is_an_object_stays_whole() -> None:
     post = one({"text": "x", "user": {"id": 3, "username": "ann"}, "board": ["a", "b"], "thread": True})
     assert (post["author"], post["board"], post["thread_id"]) == ("ann", None, None)
-    assert json.loads(post["metadata"]) == {"user": {"id": 3, "username": "ann"}, "board": ["a", "b"], "thread": True}
+    assert json.loads(post["metadata"]) == {
+        "user": {"id": 3, "username": "ann"},
+        "board": ["a", "b"],
+        "thread": True,
+    }
 
 
 def test_empty_is_missing_but_not_for_text() -> None:
@@ -127,7 +138,12 @@ def test_a_record_does_not_depend_on_its_neighbours() -> None:
 
 
 def test_fields_inside_metadata() -> None:
-    record = {"id": "1", "text": "x", "source": "forum", "metadata": {"author": "ann", "url": "u", "date": "d"}}
+    record = {
+        "id": "1",
+        "text": "x",
+        "source": "forum",
+        "metadata": {"author": "ann", "url": "u", "date": "d"},
+    }
     post = one(record)
     assert (post["author"], post["created"]) == ("ann", "d")
     assert post["metadata"] == '{"source":"forum","url":"u"}'
@@ -155,7 +171,9 @@ def results_of(posts: pa.RecordBatch) -> pa.RecordBatch:
             "edits": [],
             "kept_copies": [],
         }
-    return pa.RecordBatch.from_pylist([{name: row.get(name) for name in RESULTS.names} for row in rows], RESULTS)
+    return pa.RecordBatch.from_pylist(
+        [{name: row.get(name) for name in RESULTS.names} for row in rows], RESULTS
+    )
 
 
 def test_a_corpus_read_again_gives_the_same_posts() -> None:
@@ -218,7 +236,10 @@ def test_several_objects_on_a_line() -> None:
         (b'{"text": "a"', "is no JSON"),
         (b'["text", "a"]', "is no JSON object"),
         (b"plain words", "is no JSON object"),
-        (b'{"title": "t", "n": 1}', "no text field; its fields are: title, n; map one with --field text=NAME"),
+        (
+            b'{"title": "t", "n": 1}',
+            "no text field; its fields are: title, n; map one with --field text=NAME",
+        ),
         (b"{}", "its fields are: none"),
         (b'{"text": 7}', "'text' is no string but a number"),
         (b'{"text": null}', "'text' is no string but null"),
@@ -307,7 +328,9 @@ LINES = st.one_of(
     ),
     st.builds(lambda text: json.dumps({"text": text}).encode(), st.text(st.characters(), max_size=20)),
     st.binary(max_size=30).map(lambda data: data.replace(b"\n", b"")),
-    st.sampled_from([b'{"text": "a"}{"text": "b"}', b'{"a": 1}', b"", b" \t", b'{"text": "\\ud800"}', b"[1]"]),
+    st.sampled_from(
+        [b'{"text": "a"}{"text": "b"}', b'{"a": 1}', b"", b" \t", b'{"text": "\\ud800"}', b"[1]"]
+    ),
 )
 
 
@@ -334,8 +357,14 @@ def test_every_line_is_in_a_post_or_a_reject(lines: list[bytes], block_bytes: in
     st.dictionaries(
         st.text(max_size=6),
         st.recursive(
-            st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=6),
-            lambda inside: st.lists(inside, max_size=3) | st.dictionaries(st.text(max_size=4), inside, max_size=3),
+            st.none()
+            | st.booleans()
+            | st.integers()
+            | st.floats(allow_nan=False, allow_infinity=False)
+            | st.text(max_size=6),
+            lambda inside: (
+                st.lists(inside, max_size=3) | st.dictionaries(st.text(max_size=4), inside, max_size=3)
+            ),
             max_leaves=6,
         ),
         max_size=5,

@@ -8,6 +8,7 @@ import hashlib
 import io
 import lzma
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -49,10 +50,10 @@ def test_arguments_in_order_and_folders_by_name(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(lines(name))
     found = paths_of(tmp_path / "b", tmp_path / "a.jsonl")
-    assert [os.path.relpath(path, tmp_path) for path in found] == [
-        os.path.join("b", "10.jsonl"),
-        os.path.join("b", "2.jsonl"),
-        os.path.join("b", "c", "x.jsonl"),
+    assert [Path(path).relative_to(tmp_path).as_posix() for path in found] == [
+        "b/10.jsonl",
+        "b/2.jsonl",
+        "b/c/x.jsonl",
         "a.jsonl",
     ]
     assert [post["text"] for post in read(tmp_path / "a.jsonl", tmp_path / "b")[0]] == [
@@ -88,6 +89,16 @@ def test_what_is_not_there(tmp_path: Path, name: str) -> None:
     (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
     with pytest.raises(InputError):
         find_sources([tmp_path / name])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are Unicode here")
+def test_a_file_name_that_is_no_unicode(tmp_path: Path) -> None:
+    path = os.fsencode(tmp_path) + b"/caf\xe9.jsonl"
+    Path(os.fsdecode(path)).write_bytes(lines("a"))
+    inputs = Inputs()
+    (block,) = read_blocks([tmp_path], inputs=inputs)
+    assert block.path == inputs.files[0].path == f"{tmp_path}/caf\ufffd.jsonl"
+    assert parse_block(block).posts["text"].to_pylist() == ["a"]
 
 
 def test_a_mistyped_name_is_suggested(tmp_path: Path) -> None:
@@ -217,6 +228,8 @@ def test_a_forced_format(tmp_path: Path) -> None:
         ("a", b"Plain words.", "text"),
         ("a", "Plain words.".encode("utf-16"), "text"),
         ("a.png", bytes(range(256)), None),
+        ("a.json", b'{\n  "posts": []\n}', None),
+        ("a.txt", b"<ann> hello\n", "text"),
         ("a.xml", b"<?xml version='1.0'?>", None),
     ],
 )

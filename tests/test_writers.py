@@ -50,6 +50,16 @@ def test_a_corpus_record_is_a_dolma_document(tmp_path: Path) -> None:
     )
 
 
+def test_a_post_without_a_date_has_no_created_key(tmp_path: Path) -> None:
+    write_output(tmp_path, [post(0, "a", created=None), post(1, "b")])
+    records = lines_of(tmp_path / "corpus/part-00000.jsonl.zst")
+    assert [list(record) for record in records] == [
+        ["id", "text", "source", "metadata"],
+        ["id", "text", "source", "created", "metadata"],
+    ]
+    assert [record["created"] for record in outputs.read_corpus(tmp_path)] == [None, "2 Jan 2010, 3:04 pm"]
+
+
 def test_a_provenance_record_has_the_documented_form(tmp_path: Path) -> None:
     row = post(1, "abcdef it’s", [(0, 6, "", "quote"), (8, 9, "'", "encoding")])
     row["edits"][0]["flags"] = ["same_author"]

@@ -1,5 +1,6 @@
-"""Band keys → verified pairs of near-duplicates.
+"""Own words → verified pairs of near-duplicates; equal posts → the first of them.
 
+exact       posts of equal text
 candidates  the buckets of a band
 verify      the posts of a bucket against its leaders, by true similarity
 """
@@ -7,6 +8,8 @@ verify      the posts of a bucket against its leaders, by true similarity
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +23,9 @@ from dedup.sketch.minhash import permutations, signatures
 
 __all__ = ["Pairs", "pair_up"]
 
+Run = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
+"""What `map` does."""
+
 _CHUNK = 4096
 """Posts handed to one call; changes no byte of the result."""
 
@@ -29,14 +35,26 @@ class Pairs(NamedTuple):
 
     posts, earlier: int64 [pairs], positions of posts; `earlier` comes first in rank.
     similarities: float64 [pairs], true Jaccard similarity of their own words' shingle sets.
-    compared: how many pairs were verified. capped: how often a post was not compared with all that
-    it shares a bucket with, because the bucket had too many leaders.
+    compared: how many pairs were compared. capped: how often a post was not compared with all the
+    posts of a bucket that it might match, because the bucket had too many leaders.
     """
 
     posts: NDArray[np.int64]
     earlier: NDArray[np.int64]
     similarities: NDArray[np.float64]
     compared: int
+    capped: int
+
+
+class _Words(NamedTuple):
+    offsets: NDArray[np.int64]
+    hashes: NDArray[np.uint32]
+    state: NDArray[np.uint8]
+
+
+class _Compared(NamedTuple):
+    pairs: NDArray[np.int64]
+    similarities: NDArray[np.float64]
     capped: int
 
 
@@ -47,75 +65,97 @@ def pair_up(
     rank: NDArray[np.int64],
     active: NDArray[np.bool_],
     settings: Match | None = None,
-    run: Callable[..., Iterable[Any]] = map,
+    run: Run = map,
 ) -> Pairs:
     """Pairs of posts whose own words are at least `settings.threshold` similar.
 
     offsets, hashes: the words of all posts (see `Tokens`).
     state: uint8 [words], 0 for a post's own words; the others are left out.
     rank: int64 [posts], smaller is earlier. active: bool [posts], which posts take part.
-    run: like `map`, over independent calls that hold no GIL: the `map` of a thread pool.
+    run: like `map`, over calls that hold no GIL and may run at the same time, such as a thread pool's.
 
-    No pair is below the threshold. A pair at similarity s is found with the chance `recall_at(s)`,
-    unless the earlier post is itself a copy of one before it in all the buckets they share: then the
-    pair with that one is what is asked for. Time is linear in the posts, memory 8 bytes a post and band.
+    No pair is below the threshold. Two posts of similarity s meet with the chance `recall_at(s)`; where
+    they meet they are compared if the earlier one leads the bucket, that is, matches none before it
+    there. Time is linear in the posts and their words; memory is 8 bytes for each post and band, and 16
+    to 64 for each pair compared.
     """
     settings = settings or Match()
+    words = _Words(offsets, hashes, state)
     posts = np.flatnonzero(active)
     posts = posts[np.argsort(rank[posts], kind="stable")]
-    words = (offsets, hashes, state)
-    keys = _all_keys(words, posts, settings, run)
-
+    keys = _sketch_all(posts, words, settings, run)
     known = np.zeros(1024, np.int64)
-    found: list[NDArray[np.int64]] = []
-    found_similarities: list[NDArray[np.float64]] = []
-    compared = capped = 0
+    results = [_Compared(np.zeros(0, np.int64), np.zeros(0), 0)]
+    count = 0
     for band in range(settings.bands):
         buckets = find_buckets(keys[band])
-
-        def compare(
-            first: int, last: int, buckets: Buckets = buckets, known: NDArray[np.int64] = known
-        ) -> Any:
-            return compare_buckets(
-                *buckets, first, last, known, posts, *words, settings.shingle_words, settings.threshold
-            )
-
-        cuts = _cuts(buckets.bounds)
-        for pairs, similarities, over in list(run(compare, cuts[:-1], cuts[1:])):
-            known = remember(known, compared, pairs, similarities, settings.threshold)
-            compared += len(pairs)
-            capped += over
-            near = similarities >= settings.threshold
-            found.append(pairs[near])
-            found_similarities.append(similarities[near])
-
-    pairs = np.concatenate(found) if found else np.zeros(0, np.int64)
+        compare = partial(_compare, buckets=buckets, known=known, posts=posts, words=words, settings=settings)
+        # all of a band is compared before anything is added to `known`
+        for result in list(run(compare, _chunks(buckets.bounds))):
+            known = remember(known, count, result.pairs, result.similarities, settings.threshold)
+            count += len(result.pairs)
+            near = result.similarities >= settings.threshold
+            results.append(_Compared(result.pairs[near], result.similarities[near], result.capped))
+    pairs = np.concatenate([result.pairs for result in results])
+    similarities = np.concatenate([result.similarities for result in results])
     order = np.argsort(pairs)
     later, earlier = np.divmod(pairs[order], max(1, len(posts)))
-    similarities = np.concatenate(found_similarities)[order] if found else np.zeros(0)
-    return Pairs(posts[later], posts[earlier], similarities, compared, capped)
+    capped = sum(result.capped for result in results)
+    return Pairs(posts[later], posts[earlier], similarities[order], count, capped)
 
 
-def _all_keys(
-    words: tuple[NDArray[np.int64], NDArray[np.uint32], NDArray[np.uint8]],
-    posts: NDArray[np.int64],
-    settings: Match,
-    run: Callable[..., Iterable[Any]],
-) -> NDArray[np.uint64]:
-    """The band keys of all posts; their signatures do not outlive a chunk."""
-    chosen = permutations(settings.permutations, settings.seed)
+def _sketch_all(posts: NDArray[np.int64], words: _Words, settings: Match, run: Run) -> NDArray[np.uint64]:
+    """The band keys of all posts, uint64 [bands, posts]; no signature outlives its chunk."""
     keys = np.empty((settings.bands, len(posts)), np.uint64)
-
-    def sketch(first: int) -> None:
-        chunk = posts[first : first + _CHUNK]
-        values = signatures(*words, chunk, settings.shingle_words, *chosen)
-        keys[:, first : first + _CHUNK] = band_keys(values, settings.bands, settings.rows)
-
-    list(run(sketch, range(0, len(posts), _CHUNK)))
+    starts = range(0, len(posts), _CHUNK)
+    sketch = partial(_sketch, posts=posts, words=words, settings=settings)
+    for start, chunk in zip(starts, run(sketch, starts), strict=True):
+        keys[:, start : start + _CHUNK] = chunk
     return keys
 
 
-def _cuts(bounds: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Where to cut the buckets into chunks of about `_CHUNK` posts."""
-    wanted = np.arange(0, bounds[-1], _CHUNK)
-    return np.append(np.unique(np.searchsorted(bounds[:-1], wanted)), len(bounds) - 1)
+def _sketch(start: int, posts: NDArray[np.int64], words: _Words, settings: Match) -> NDArray[np.uint64]:
+    chosen = permutations(settings.permutations, settings.seed)
+    chunk = posts[start : start + _CHUNK]
+    values = signatures(
+        words.offsets,
+        words.hashes,
+        words.state,
+        chunk,
+        settings.shingle_words,
+        chosen.factors,
+        chosen.addends,
+    )
+    return band_keys(values, settings.bands, settings.rows)
+
+
+def _compare(
+    chunk: tuple[int, int],
+    buckets: Buckets,
+    known: NDArray[np.int64],
+    posts: NDArray[np.int64],
+    words: _Words,
+    settings: Match,
+) -> _Compared:
+    first, last = chunk
+    return _Compared(
+        *compare_buckets(
+            buckets.members,
+            buckets.bounds,
+            first,
+            last,
+            known,
+            posts,
+            words.offsets,
+            words.hashes,
+            words.state,
+            settings.shingle_words,
+            settings.threshold,
+        )
+    )
+
+
+def _chunks(bounds: NDArray[np.int64]) -> list[tuple[int, int]]:
+    """The buckets in chunks of about `_CHUNK` posts: the first of each, and one after its last."""
+    cuts = np.searchsorted(bounds, np.arange(0, bounds[-1], _CHUNK))
+    return list(pairwise([*np.unique(cuts).tolist(), len(bounds) - 1]))

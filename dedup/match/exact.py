@@ -25,11 +25,21 @@ def collapse(
     authors: -1 where unknown. skip: bool [posts], posts that take no part.
     """
     order = np.lexsort((rank, text_hashes[1], text_hashes[0]))
-    return _collapse(order, *text_hashes, offsets, hashes, authors, threads, skip)
+    stands_for: NDArray[np.int64] = _collapse(order, *text_hashes, offsets, hashes, authors, threads, skip)
+    return stands_for
 
 
 @njit(nogil=True, cache=True)
-def _collapse(order, one, two, offsets, hashes, authors, threads, skip):
+def _collapse(
+    order: NDArray[np.int64],
+    one: NDArray[np.uint64],
+    two: NDArray[np.uint64],
+    offsets: NDArray[np.int64],
+    hashes: NDArray[np.uint32],
+    authors: NDArray[np.int32],
+    threads: NDArray[np.int64],
+    skip: NDArray[np.bool_],
+) -> NDArray[np.int64]:
     stands_for = np.arange(order.shape[0])
     at = 0
     while at < order.shape[0]:
@@ -51,7 +61,15 @@ def _collapse(order, one, two, offsets, hashes, authors, threads, skip):
 
 
 @njit(nogil=True, cache=True)
-def _stand(order, at, stop, stands_for, offsets, hashes, skip):
+def _stand(
+    order: NDArray[np.int64],
+    at: int,
+    stop: int,
+    stands_for: NDArray[np.int64],
+    offsets: NDArray[np.int64],
+    hashes: NDArray[np.uint32],
+    skip: NDArray[np.bool_],
+) -> None:
     first = np.int64(-1)
     for i in range(at, stop):
         post = order[i]
@@ -71,7 +89,15 @@ def _stand(order, at, stop, stands_for, offsets, hashes, skip):
 
 
 @njit(nogil=True, cache=True)
-def _pair_short(order, at, stop, stands_for, authors, threads, skip):
+def _pair_short(
+    order: NDArray[np.int64],
+    at: int,
+    stop: int,
+    stands_for: NDArray[np.int64],
+    authors: NDArray[np.int32],
+    threads: NDArray[np.int64],
+    skip: NDArray[np.bool_],
+) -> None:
     # by (author, thread), in order: a million "+1" must not be compared with one another
     members = order[at:stop]
     keys = np.empty(members.shape[0], np.int64)

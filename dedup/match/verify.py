@@ -24,7 +24,7 @@ _SHIFT = np.uint64(32)
 
 
 @njit(nogil=True, cache=True)
-def _slot_of(known: NDArray[np.int64], pair: int) -> int:
+def _slot_of(known: NDArray[np.int64], pair: int) -> np.uint64:
     """Where a pair stands in the table, or the free slot where it belongs."""
     mask = np.uint64(known.shape[0] - 1)
     slot = (np.uint64(pair) * MIX >> _SHIFT) & mask

@@ -11,6 +11,7 @@ from numba import njit
 
 from dedup.text.tokens import RARITY_MASK
 
+
 @njit(nogil=True, cache=True)
 def next_run(hashes, here, here_end, there, there_end, max_gap):
     """The nearest pair of equal words (two in a row, or the last ones) after a mismatch.

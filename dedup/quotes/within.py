@@ -24,6 +24,10 @@ from dedup.text.tokens import CODE, LINE_START, MARKED, PARAGRAPH, PREFIXED, SEN
 SEED_WORDS = 3
 MOST_POSTINGS = 64
 """Postings kept for one shingle of a thread: hot threads stay linear."""
+MIN_DENSITY = 85
+"""Percent of an unannounced passage's words that must be the source's."""
+MOST_ANNOUNCED_GAP = 12
+"""Words between an announced passage and code of the same source that still belongs to it."""
 MOST_RUNS = 512
 """Exact runs of one chain; a longer passage becomes several."""
 
@@ -45,6 +49,16 @@ def _grow_rows(rows):
     bigger = np.empty((rows.shape[0] * 2, rows.shape[1]), rows.dtype)
     bigger[: rows.shape[0]] = rows
     return bigger
+
+
+@njit(nogil=True, cache=True)
+def count_own(offsets, state):
+    """How many words of each post are its own: int64 [posts]."""
+    counts = np.zeros(offsets.shape[0] - 1, np.int64)
+    for post in range(counts.shape[0]):
+        for i in range(offsets[post], offsets[post + 1]):
+            counts[post] += state[i] == OWN
+    return counts
 
 
 @njit(nogil=True, cache=True)
@@ -308,11 +322,12 @@ def find_within(
             known_source = False
             for a in range(accepted_from, span_count):
                 known_source = known_source or spans[a, SOURCE] == source
-            need = min_evidence
+            # inside a line of its own people repeat phrases; quotes begin and end where lines or sentences do
+            need = min_evidence * 2
             if flags & WHOLE_LINES:
                 need = min_evidence_lines if paragraph else min_evidence_lines * 2
-            elif (starts_line and (info[min(stop, end - 1)] & SENTENCE)) or (ends_line and info[start] & SENTENCE):
-                need = min_evidence * 3 // 4
+            elif (starts_line and (stop >= end or info[stop] & SENTENCE)) or (ends_line and info[start] & SENTENCE):
+                need = min_evidence
             words_needed = min_words
             if flags & WHOLE_LINES:
                 words_needed = min(words_needed, 3)
@@ -332,6 +347,8 @@ def find_within(
                 need = max(need, min_evidence_lines)
             if evidence < need or matched < words_needed:
                 continue
+            if not (flags & (ATTRIBUTED | IN_MARK) or announced) and matched * 100 < (stop - start) * MIN_DENSITY:
+                continue  # a form that two people filled in, a list in two versions
             if span_count == spans.shape[0]:
                 spans = _grow_rows(spans)
             spans[span_count, POST] = post
@@ -365,6 +382,21 @@ def find_within(
                         state[i] = CHROME
             spans[span_count, FLAGS] = flags
             span_count += 1
+
+        # -- code that goes on from an announced passage of the same post is quoted, not pasted
+        for a in range(accepted_from, span_count):
+            if not spans[a, FLAGS] & IS_CODE:
+                continue
+            for b in range(accepted_from, span_count):
+                gap = spans[a, START] - spans[b, END]
+                if (
+                    spans[b, SOURCE] == spans[a, SOURCE]
+                    and spans[b, FLAGS] & (ATTRIBUTED | IN_MARK | CHROME_BEFORE)
+                    and 0 <= gap <= MOST_ANNOUNCED_GAP
+                ):
+                    spans[a, FLAGS] = (spans[a, FLAGS] & ~IS_CODE) | IN_MARK
+                    state[spans[a, START] : spans[a, END]] = COPIED
+                    break
 
         # -- what an attribution announces and no seed found: a line of one or a few words
         for t in range(attribution_count):

@@ -96,7 +96,7 @@ def _blocks_of(source: Source, settings: Read, block_bytes: int, inputs: Inputs 
         reader = recognise(source.name, head, settings.input_format)
         records = 0
         if reader is not None:
-            for block in reader.blocks(stream, source.path, settings, block_bytes):
+            for block in reader.blocks(stream, source.shown, settings, block_bytes):
                 records = block.first_record
                 yield block
         elif head:
@@ -109,7 +109,7 @@ def _blocks_of(source: Source, settings: Read, block_bytes: int, inputs: Inputs 
 
 
 def _fault(source: Source, record: int, at: int, error: str) -> Block:
-    return Block(b"", source.path, record, at, "", error=error, byte_end=at)
+    return Block(b"", source.shown, record, at, "", error=error, byte_end=at)
 
 
 def parse_block(block: Block, settings: Read | None = None) -> Parsed:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from operator import itemgetter
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import msgspec
 import pyarrow as pa
 
-from dedup.readers.fields import COLUMNS, Fields, fields_of
+from dedup.readers.fields import COLUMNS, fields_of
 from dedup.writers.metadata import OWN_KEYS
 
 Value = msgspec.Raw | bytes
@@ -35,7 +35,7 @@ _OWN_METADATA = set(OWN_KEYS)
 _FROM_METADATA = frozenset(range(len(COLUMNS))) - {_TEXT, COLUMNS.index("id")}
 _NAME_KEYS = ("username", "user_name", "name", "display_name", "displayName", "nick", "login")
 _NUMBER = frozenset(b"-0123456789")
-_UNFIT = frozenset((b"{", b"[", b"t", b"f"))
+_QUOTE = ord('"')
 
 
 class Columns(NamedTuple):
@@ -49,127 +49,133 @@ class Columns(NamedTuple):
     """Rows without a text, and why; their `text` is empty."""
 
 
+class _Shape(NamedTuple):
+    """What records with the same keys in the same order have in common."""
+
+    keys: tuple[str, ...]
+    candidates: tuple[tuple[str, ...], ...]
+    """For each column the keys that may hold it, the likeliest first."""
+
+
 def columns_of(records: Sequence[Record], mapped: tuple[tuple[str, str], ...]) -> Columns:
     """The columns of these records. `mapped` is (column, field) of the settings.
 
     What a record says does not depend on its neighbours.
     """
-    raws: list[list[Value]] = [[_NULL] * len(records) for _ in COLUMNS]
-    metadata = ["{}"] * len(records)
-    # Records with the same keys in the same order are taken apart in the same way.
-    for keys, rows in _by_keys(records).items():
-        fields = fields_of(keys, mapped)
-        if _alike(fields):
-            _take_alike(records, rows, keys, fields, raws, metadata)
-        else:
-            for row in rows:
-                values, metadata[row] = _take_apart(records[row], fields)
-                for index, value in enumerate(values):
-                    raws[index][row] = value
+    flat = list(records)
+    shapes = _shapes(flat, mapped)
+    raws: list[list[Value]] = [[_NULL] * len(flat) for _ in COLUMNS]
+    picked: dict[int, dict[int, str]] = {}  # row → column → key, where it is not the likeliest
+    for shape, rows in shapes:
+        _take(shape, rows, flat, raws, picked)
 
     arrays: dict[str, pa.Array] = {}
     texts: list[str] = []
     unreadable: dict[int, str] = {}
-    unfit: dict[int, set[str]] = {}
+    unfit: dict[int, frozenset[int]] = {}  # row → columns whose value is more than the column holds
     for index, column in enumerate(COLUMNS):
-        try:
-            decoded = _STRINGS.decode(b"[" + b",".join(raws[index]) + b"]")
-        except msgspec.ValidationError:  # not all are strings
-            decoded = [_decoded(index, raw) for raw in raws[index]]
-            for row, raw in enumerate(raws[index]):
-                if index != _TEXT and not _fits(raw):
-                    unfit.setdefault(row, set()).add(column)
+        values, unfit_rows = _strings(index, raws[index])
         if index == _TEXT:
-            if None in decoded:
-                unreadable = {
-                    row: _why_unreadable(records[row], mapped)
-                    for row, value in enumerate(decoded)
-                    if value is None
-                }
-            texts = cast(list[str], [value or "" for value in decoded] if unreadable else decoded)
+            if None in values:
+                rejected = [row for row, value in enumerate(values) if value is None]
+                unreadable = {row: _why_unreadable(records[row], mapped) for row in rejected}
+            texts = cast(list[str], [value or "" for value in values] if unreadable else values)
             arrays[column] = pa.array(texts, pa.string())
         else:
-            if "" in decoded:
-                decoded = [value or None for value in decoded]
-            arrays[column] = pa.array(decoded, pa.string())
-    for row, columns in unfit.items():
-        fields = fields_of(tuple(records[row]), mapped)
-        if _alike(fields):  # else `_take_apart` has seen to it
-            chosen = {
-                found[0]
-                for name, found in zip(COLUMNS, fields.candidates, strict=True)
-                if found and name not in columns
-            }
-            metadata[row] = _metadata(records[row], [key for key in records[row] if key not in chosen])
+            for row in unfit_rows:
+                unfit[row] = unfit.get(row, frozenset()) | {index}
+            if "" in values:
+                values = [value or None for value in values]
+            arrays[column] = pa.array(values, pa.string())
+
+    metadata = ["{}"] * len(flat)
+    for shape, rows in shapes:
+        _collect_rest(shape, rows, flat, picked, unfit, metadata)
     arrays["metadata"] = pa.array(metadata, pa.string())
     return Columns(arrays, texts, unreadable)
 
 
-def _by_keys(records: Sequence[Record]) -> dict[tuple[str, ...], list[int]]:
+def _shapes(flat: list[Record], mapped: tuple[tuple[str, str], ...]) -> list[tuple[_Shape, list[int]]]:
+    """The shapes of the records and their rows; records with a `metadata` object are flattened."""
     rows_of: dict[tuple[str, ...], list[int]] = {}
-    for row, record in enumerate(records):
+    for row, record in enumerate(flat):
         keys = tuple(record)
         if keys in rows_of:
             rows_of[keys].append(row)
         else:
             rows_of[keys] = [row]
-    return rows_of
+    shapes: list[tuple[_Shape, list[int]]] = []
+    for keys, rows in rows_of.items():
+        fields = fields_of(keys, mapped)
+        if fields.metadata is None:
+            shapes.append((_Shape(keys, fields.candidates), rows))
+            continue
+        shape_of: dict[tuple[str, ...], tuple[_Shape, list[int]]] = {}
+        for row in rows:
+            inner = _open_metadata(flat, row, fields.metadata)
+            if inner not in shape_of:
+                candidates = fields.candidates
+                if inner:
+                    inside = fields_of(inner, ()).candidates
+                    candidates = tuple(
+                        found + inside[index] if index in _FROM_METADATA else found
+                        for index, found in enumerate(candidates)
+                    )
+                shape_of[inner] = _Shape(tuple(flat[row]), candidates), []
+            shape_of[inner][1].append(row)
+        shapes += shape_of.values()
+    return shapes
 
 
-def _alike(fields: Fields) -> bool:
-    """Whether a column has one candidate, or none, and there is no `metadata` to open: the usual case."""
-    return fields.metadata is None and all(len(found) <= 1 for found in fields.candidates)
+def _open_metadata(flat: list[Record], row: int, key: str) -> tuple[str, ...]:
+    """Put the fields of a `metadata` object beside those of its record; their keys.
+
+    None are, when it is no object, or when keys would collide: then it stays as it is.
+    """
+    record = flat[row]
+    if bytes(record[key])[:1] != b"{":
+        return ()
+    inner: Record = {**_OBJECT.decode(record[key])}
+    outer = {name: value for name, value in record.items() if name != key}
+    if outer.keys() == _OWN_RECORD and inner.keys() >= _OWN_METADATA:
+        del outer["source"], inner["cluster_id"]
+    if not outer.keys().isdisjoint(inner):
+        return ()
+    flat[row] = outer | inner
+    return tuple(inner)
 
 
-def _take_alike(
-    records: Sequence[Record],
+def _take(
+    shape: _Shape,
     rows: list[int],
-    keys: tuple[str, ...],
-    fields: Fields,
+    flat: Sequence[Record],
     raws: list[list[Value]],
-    metadata: list[str],
+    picked: dict[int, dict[int, str]],
 ) -> None:
-    """The usual case, a column at a time."""
-    chosen = {found[0]: index for index, found in enumerate(fields.candidates) if found}
-    alike = records if len(rows) == len(records) else [records[row] for row in rows]
-    for key, index in chosen.items():
-        values = list(map(itemgetter(key), alike))
-        if len(rows) == len(records):
+    """Put the values of these rows into the columns: the likeliest candidate, or the first that fits."""
+    alike = flat if len(rows) == len(flat) else [flat[row] for row in rows]
+    for index, names in enumerate(shape.candidates):
+        if not names:
+            continue
+        values = list(map(itemgetter(names[0]), alike))
+        if len(names) > 1:
+            for at, value in enumerate(values):
+                if not _is_plain(index, bytes(value)):
+                    name = _pick(index, names, alike[at])
+                    values[at] = _NULL if name is None else alike[at][name]
+                    picked.setdefault(rows[at], {})[index] = name or ""
+        if len(rows) == len(flat):
             raws[index] = values
         else:
             for row, value in zip(rows, values, strict=True):
                 raws[index][row] = value
-    rest = [(_entry(key), itemgetter(key)) for key in keys if key not in chosen]
-    if rest:
-        for row, record in zip(rows, alike, strict=True):
-            metadata[row] = _json_object([entry + bytes(value(record)) for entry, value in rest])
 
 
-def _take_apart(record: Record, fields: Fields) -> tuple[list[Value], str]:
-    """The general case: the first candidate that fits, then those inside a `metadata` object."""
-    everything: Mapping[str, Value] = record
-    candidates = list(fields.candidates)
-    if fields.metadata is not None and bytes(record[fields.metadata])[:1] == b"{":
-        inner: Record = {**_OBJECT.decode(record[fields.metadata])}
-        outer = {key: value for key, value in record.items() if key != fields.metadata}
-        if outer.keys() == _OWN_RECORD and inner.keys() >= _OWN_METADATA:
-            del outer["source"], inner["cluster_id"]
-        if not outer.keys() & inner.keys():  # else its keys would collide: it stays as it is
-            everything = outer | inner
-            inside = fields_of(tuple(inner), ()).candidates
-            for index in _FROM_METADATA:
-                candidates[index] += inside[index]
-    values: list[Value] = [_NULL] * len(COLUMNS)
-    used = set()
-    for index, names in enumerate(candidates):
-        key = _pick(index, [name for name in names if name not in used], everything)
-        if key is not None:
-            values[index] = everything[key]
-            if _fits(everything[key]):
-                used.add(key)
-    # Where a column could have been found, null and "" say no more than no field at all.
-    used |= {key for names in candidates for key in names if bytes(everything[key]) in _EMPTY}
-    return values, _metadata(everything, [key for key in everything if key not in used])
+def _is_plain(index: int, data: bytes) -> bool:
+    """Whether a column can hold this value, and it is not empty: seen at a glance."""
+    if data[0] == _QUOTE:
+        return len(data) > 2
+    return index != _TEXT and data[0] in _NUMBER
 
 
 def _pick(index: int, names: Sequence[str], record: Mapping[str, Value]) -> str | None:
@@ -179,32 +185,77 @@ def _pick(index: int, names: Sequence[str], record: Mapping[str, Value]) -> str 
     return next(full, next((name for name in names if decoded[name] is not None), None))
 
 
-def _fits(value: Value) -> bool:
-    """Whether a column holds all that this value says; an object, array, true or false stays besides."""
-    return bytes(value)[:1] not in _UNFIT
+def _strings(index: int, raws: Sequence[Value]) -> tuple[list[str | None], list[int]]:
+    """A column's values, and the rows whose value says more than a string can."""
+    try:
+        return _STRINGS.decode(b"[" + b",".join(raws) + b"]"), []
+    except msgspec.ValidationError:
+        pass  # not all are strings
+    plain: list[Value] = []
+    unfit: dict[int, str | None] = {}
+    for row, raw in enumerate(raws):
+        data = bytes(raw)
+        if data[0] == _QUOTE or data == _NULL:
+            plain.append(data)
+        elif index != _TEXT and data[0] in _NUMBER:
+            plain.append(b'"%b"' % data)
+        else:
+            plain.append(_NULL)
+            unfit[row] = _decoded(index, data)
+    values = _STRINGS.decode(b"[" + b",".join(plain) + b"]")
+    for row, value in unfit.items():
+        values[row] = value
+    return values, list(unfit)
 
 
 def _decoded(index: int, raw: Value) -> str | None:
     """A value as this column holds it, or None where it does not fit."""
     data = bytes(raw)
-    if data[0] == 0x22:  # a string
+    if data[0] == _QUOTE:
         return _STRING.decode(data)
     if index != _TEXT and data[0] in _NUMBER:
         return data.decode()
-    if index == _AUTHOR and data[0] == 0x7B:  # an object: its name
+    if index == _AUTHOR and data[:1] == b"{":  # an object: its name
         person = _OBJECT.decode(data)
         for key in _NAME_KEYS:
-            if key in person and bytes(person[key])[0] == 0x22:
+            if key in person and bytes(person[key])[0] == _QUOTE:
                 return _STRING.decode(person[key])
     return None
 
 
-def _metadata(record: Mapping[str, Value], keys: Sequence[str]) -> str:
-    return _json_object([_entry(key) + bytes(record[key]) for key in keys])
+def _collect_rest(
+    shape: _Shape,
+    rows: list[int],
+    flat: Sequence[Record],
+    picked: Mapping[int, Mapping[int, str]],
+    unfit: Mapping[int, frozenset[int]],
+    metadata: list[str],
+) -> None:
+    """Put what no column holds into the metadata, as it was.
 
-
-def _json_object(entries: list[bytes]) -> str:
-    return (b"{" + b",".join(entries) + b"}").decode()
+    Where a column could have been found, null and "" say no more than no field at all, and go.
+    """
+    likeliest = {index: names[0] for index, names in enumerate(shape.candidates) if names}
+    known = {name for names in shape.candidates for name in names}
+    entries_of: dict[tuple[frozenset[int], frozenset[tuple[int, str]]], list[tuple[bytes, str, bool]]] = {}
+    nothing: frozenset[Any] = frozenset()
+    for row in rows:
+        others = frozenset(picked[row].items()) if row in picked else nothing
+        case = unfit.get(row, nothing), others
+        entries = entries_of.get(case)
+        if entries is None:
+            taken = likeliest | dict(others)
+            used = {name for index, name in taken.items() if index not in case[0]}
+            entries = [(_entry(key), key, key in known) for key in shape.keys if key not in used]
+            entries_of[case] = entries
+        if entries:
+            record = flat[row]
+            members = [
+                entry + data
+                for entry, key, may_go in entries
+                if (data := bytes(record[key])) not in _EMPTY or not may_go
+            ]
+            metadata[row] = (b"{" + b",".join(members) + b"}").decode()
 
 
 def _entry(key: str) -> bytes:

@@ -104,19 +104,22 @@ class _Cutter:
 
     def _long_line(self, block_bytes: int, unit: int) -> Iterator[Block]:
         """A line that no block holds: read on to its end; what is over the limit is not kept."""
-        parts, size, end = [self.carry], len(self.carry), 0
+        parts, kept = [self.carry], len(self.carry)
+        size, newline = kept, 0  # of the line with its line feed, and of that
         while True:
             chunk = self.stream.read(block_bytes)
             ends = newline_ends(chunk, unit)
             end = int(ends[0]) if len(ends) else len(chunk)
+            newline = unit if len(ends) else 0
             size += end
-            if size <= self.limit or sum(map(len, parts)) < KEPT_REJECT_BYTES:
+            if kept < KEPT_REJECT_BYTES or size - newline <= self.limit:
                 parts.append(chunk[:end])
-            if len(ends) or len(chunk) < block_bytes:
+                kept += end
+            if newline or len(chunk) < block_bytes:
                 break
         self.carry = chunk[end:]
         data = b"".join(parts)
-        if size <= self.limit:
+        if size - newline <= self.limit:
             yield self._block(data, unit)
             return
         yield Block(
@@ -126,8 +129,8 @@ class _Cutter:
             self.byte_start,
             self.reader,
             self.encoding,
-            error=too_long(size, self.limit),
-            byte_end=self.byte_start + size,
+            error=too_long(size - newline, self.limit),
+            byte_end=self.byte_start + size - newline,
         )
         self.byte_start += size
         self.record += 1

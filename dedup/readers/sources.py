@@ -33,6 +33,11 @@ class Source:
     path: str
 
     @property
+    def shown(self) -> str:
+        """The path as records and reports name it: always valid Unicode."""
+        return self.path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+    @property
     def name(self) -> str:
         """The file's name without the suffix of its compression, for recognising the format."""
         name = self.path.replace("\\", "/").rpartition("/")[2]
@@ -117,8 +122,13 @@ def _walk(folder: str, above: set[str]) -> list[str]:
     if real in above:
         return []
     files: list[str] = []
-    with os.scandir(folder) as entries:
-        ordered = sorted(entries, key=lambda entry: entry.name)
+    try:
+        with os.scandir(folder) as entries:
+            ordered = sorted(entries, key=lambda entry: entry.name)
+    except OSError as error:
+        raise InputError(
+            f"the folder cannot be listed ({error.strerror}).", where=folder, hint="Check its permissions."
+        ) from None
     for entry in ordered:
         if entry.name.startswith("."):
             continue
@@ -286,10 +296,10 @@ def open_source(source: Source) -> SourceStream:
     Raises InputError when it cannot be opened.
     """
     if source.path == STANDARD_INPUT:
-        return SourceStream(sys.stdin.buffer, source.path, close_raw=False)
+        return SourceStream(sys.stdin.buffer, source.shown, close_raw=False)
     try:
-        return SourceStream(Path(source.path).open("rb"), source.path)
+        return SourceStream(Path(source.path).open("rb"), source.shown)
     except OSError as error:
         raise InputError(
-            f"cannot be opened ({error.strerror}).", where=source.path, hint="Check its permissions."
+            f"cannot be opened ({error.strerror}).", where=source.shown, hint="Check its permissions."
         ) from None

@@ -43,7 +43,10 @@ _LIKELY_CHROME = re.compile(
     r"top|reply|share|report|quote|like|edit|delete|\+ ?quote|multi-?quote", re.IGNORECASE
 )
 
-_FOREIGN = re.compile(rb"\s*(?:<!doctype|<html|<\?xml|<[a-z]+[ >]|%PDF-|\{\\rtf|PK\x03\x04)", re.IGNORECASE)
+_FOREIGN = re.compile(rb"\s*(?:<!doctype|<html|<\?xml|%PDF-|\{\\rtf|PK\x03\x04)", re.IGNORECASE)
+
+_FOREIGN_SUFFIXES = {".json", ".csv", ".tsv", ".xml", ".html", ".htm", ".mht", ".mbox", ".eml", ".warc"}
+"""Structured text is no thread, even where no reader knows it yet."""
 
 
 class Text:
@@ -53,9 +56,9 @@ class Text:
     suffixes = (".txt", ".text", ".md", ".log")
 
     def recognises(self, name: str, head: bytes) -> bool:
-        if _FOREIGN.match(head):
-            return False
         suffix = PurePath(name).suffix.lower()
+        if _FOREIGN.match(head) or suffix in _FOREIGN_SUFFIXES:
+            return False
         if wide_encoding(head):
             return True
         # Legacy text may hold a control character here and there, but no binary file so few.

@@ -19,7 +19,7 @@ _SHIFT = np.uint64(29)
 @njit(nogil=True, cache=True)
 def shingle_hash(hashes: NDArray[np.uint32], at: int, words: int) -> np.uint64:
     """Hash of the `words` words from `at` on (uint64)."""
-    mixed = np.uint64(words)
+    mixed = np.uint64(words) * MIX
     for i in range(at, at + words):
         mixed = (mixed ^ np.uint64(hashes[i])) * MIX
         mixed ^= mixed >> _SHIFT
@@ -77,7 +77,7 @@ def similarity_of_sets(a: NDArray[np.uint64], b: NDArray[np.uint64]) -> float:
         shared += x == y
         i += x <= y
         j += y <= x
-    return shared / max(1, a.shape[0] + b.shape[0] - shared)
+    return float(shared / max(1, a.shape[0] + b.shape[0] - shared))
 
 
 @njit(nogil=True, cache=True)

@@ -1,6 +1,6 @@
 """Character classes, case folding and word rarity, as flat arrays for the kernels.
 
-Built once per machine from `unicodedata` and wordfreq (0.5 s), then read from the cache folder.
+Built once per machine from `unicodedata` and wordfreq (3 s), then read from the cache folder.
 Rarity comes from background frequencies, not from the corpus: so it depends neither on batches nor
 on earlier cleaning, and cleaning a cleaned corpus finds nothing new.
 """
@@ -127,7 +127,7 @@ def _store(path: Path, tables: Tables) -> None:
             np.save(file, packed, allow_pickle=False)
         Path(file.name).replace(path)
     except OSError:
-        pass  # a cache that cannot be written costs half a second at each start, nothing else
+        pass  # a cache that cannot be written costs seconds at each start, nothing else
 
 
 def _pack(tables: Tables) -> NDArray[np.uint8]:

@@ -92,11 +92,14 @@ def tokenize(texts: pa.Array, tables: Tables | None = None) -> Tokens:
     hashes, info = np.empty(most, np.uint32), np.empty(most, np.uint16)
     starts, ends = np.empty(most, np.int32), np.empty(most, np.int32)
     count = _tokenize(data, begins, *tables, offsets, hashes, info, starts, ends)
-    return Tokens(offsets, *(a[:count].copy() for a in (hashes, info, starts, ends)))
+    # the arrays above are sized for the worst case: the copies let go of what was not needed
+    return Tokens(
+        offsets, hashes[:count].copy(), info[:count].copy(), starts[:count].copy(), ends[:count].copy()
+    )
 
 
 @njit(nogil=True, cache=True)
-def _decode(data, at, end):
+def _decode(data: NDArray[np.uint8], at: int, end: int) -> tuple[np.int32, int]:
     """The code point at a byte offset, and the offset after it."""
     first = np.int32(data[at])
     if first < 0x80:
@@ -113,7 +116,9 @@ def _decode(data, at, end):
 
 
 @njit(nogil=True, cache=True, inline="always")
-def _rarity_of(hash_, single, keys, steps):
+def _rarity_of(
+    hash_: np.uint32, single: bool, keys: NDArray[np.uint32], steps: NDArray[np.uint8]
+) -> np.uint16:
     mask = np.uint32(keys.shape[0] - 1)
     slot = hash_ & mask
     for _ in range(keys.shape[0]):
@@ -126,7 +131,7 @@ def _rarity_of(hash_, single, keys, steps):
 
 
 @njit(nogil=True, cache=True)
-def _url_end(data, at, end, classes):
+def _url_end(data: NDArray[np.uint8], at: int, end: int, classes: NDArray[np.uint8]) -> int:
     """Where a URL that begins at `at` ends, or `at` when none does."""
     i = at
     lower = np.uint8(0x20)
@@ -145,6 +150,7 @@ def _url_end(data, at, end, classes):
         i = at + 4
     else:
         return at
+    least = i
     while i < end:
         c = data[i]
         # white space and what cannot stand in a URL: " < > [ ] ` { | }
@@ -157,7 +163,7 @@ def _url_end(data, at, end, classes):
         if classes[point] != WORD and classes[point] != COMBINING:
             break
         i = after
-    while i > at and (
+    while i > least and (
         data[i - 1] == 46  # .
         or data[i - 1] == 44  # ,
         or data[i - 1] == 41  # )
@@ -169,11 +175,19 @@ def _url_end(data, at, end, classes):
         or data[i - 1] == 42  # *
     ):
         i -= 1
-    return i
+    return i if i > least else at
 
 
 @njit(nogil=True, cache=True)
-def _close_line(info, first, last, symbols, visible, end_char, end_before):
+def _close_line(
+    info: NDArray[np.uint16],
+    first: np.int64,
+    last: np.int64,
+    symbols: np.int64,
+    visible: np.int64,
+    end_char: np.int32,
+    end_before: np.int32,
+) -> None:
     """Flags that are known only when a line is over; words first:last stand on it."""
     if last <= first:
         return
@@ -190,7 +204,14 @@ def _close_line(info, first, last, symbols, visible, end_char, end_before):
 
 
 @njit(nogil=True, cache=True)
-def _mix_point(hash_, char, classes, folds, expansion_offsets, expansions):
+def _mix_point(
+    hash_: np.uint64,
+    char: np.int32,
+    classes: NDArray[np.uint8],
+    folds: NDArray[np.int32],
+    expansion_offsets: NDArray[np.int32],
+    expansions: NDArray[np.int32],
+) -> np.uint64:
     """The hash of a word after one more code point of it."""
     fold = folds[char]
     if fold >= 0:
@@ -210,24 +231,24 @@ def _mix_point(hash_, char, classes, folds, expansion_offsets, expansions):
 
 @njit(nogil=True, cache=True)
 def _tokenize(
-    data,
-    begins,
-    classes,
-    folds,
-    expansion_offsets,
-    expansions,
-    rarity_keys,
-    rarity_steps,
-    offsets,
-    hashes,
-    info,
-    starts,
-    ends,
-):
+    data: NDArray[np.uint8],
+    begins: NDArray[np.int64],
+    classes: NDArray[np.uint8],
+    folds: NDArray[np.int32],
+    expansion_offsets: NDArray[np.int32],
+    expansions: NDArray[np.int32],
+    rarity_keys: NDArray[np.uint32],
+    rarity_steps: NDArray[np.uint8],
+    offsets: NDArray[np.int64],
+    hashes: NDArray[np.uint32],
+    info: NDArray[np.uint16],
+    starts: NDArray[np.int32],
+    ends: NDArray[np.int32],
+) -> np.int64:
     letters = np.zeros(256, np.uint8)  # how ASCII letters and digits fold, 0 for any other byte
-    for c in range(128):
-        if classes[c] == WORD:
-            letters[c] = folds[c]
+    for ascii_char in range(128):
+        if classes[ascii_char] == WORD:
+            letters[ascii_char] = folds[ascii_char]
     recent = np.zeros(_RECENT, np.uint64)  # word hash, whether it is a character, rarity
     count = np.int64(0)
     for post in range(begins.shape[0] - 1):
@@ -252,7 +273,7 @@ def _tokenize(
             if char >= 0x80:
                 char, after = _decode(data, at, end)
             kind = classes[char]
-            if kind == WORD or kind == SINGLE:
+            if kind in (WORD, SINGLE):
                 start = at
                 hash_ = np.uint64(0)
                 stop = at

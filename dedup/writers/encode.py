@@ -56,18 +56,25 @@ def encode_jsonl(batch: pa.RecordBatch) -> Encoded:
 
 
 def encode_corpus(batch: pa.RecordBatch) -> CorpusLines:
-    """The corpus records of the posts that are kept or trimmed: dolma documents."""
+    """The corpus records of the posts that are kept or trimmed: dolma documents.
+
+    A post without a date has no `created`: dolma's own schema knows the key as a string that may be
+    missing, and refuses a null.
+    """
     posts = corpus_posts(batch)
     first_seen: FirstSeen = {}
-    _note_column(("created",), posts["created"], first_seen)
-    records = json_members(
+    dated = posts["created"].is_valid()
+    if (row := pc.index(dated, True).as_py()) >= 0:
+        first_seen["created",] = {"string": row}
+    start = json_members(
         id=json_strings(posts["id"]),
         text=json_strings(posts["text"]),
         source=json_strings(posts["path"]),
-        created=json_strings(posts["created"]),
-        metadata=json_metadata(posts, first_seen),
     )
-    return CorpusLines(column_bytes(join("{", records, "}\n"))[0], posts.num_rows, first_seen)
+    created = more_members(json_members(created=json_strings(posts["created"].filter(dated))), dated)
+    metadata = json_metadata(posts, first_seen)
+    lines = join("{", start, created, ',"metadata":', metadata, "}\n")
+    return CorpusLines(column_bytes(lines)[0], posts.num_rows, first_seen)
 
 
 def encode_provenance(batch: pa.RecordBatch) -> ProvenanceLines:
@@ -119,13 +126,14 @@ def json_metadata(posts: pa.RecordBatch, first_seen: FirstSeen) -> pa.Array:
     has_more = pc.not_equal(posts["metadata"], "{}")
     if not pc.any(has_more).as_py():
         return json_object(own)
-    more = posts.filter(has_more)
     rows = np.flatnonzero(has_more.to_numpy(zero_copy_only=False)).tolist()
-    texts = more["metadata"].to_numpy(zero_copy_only=False).tolist()
-    names = zip(*(column.filter(has_more).to_pylist() for column in columns.values()), strict=True)
+    texts = posts["metadata"].filter(has_more).to_numpy(zero_copy_only=False).tolist()
     inside: list[bytes] = []
-    for row, text, values in zip(rows, texts, names, strict=True):
-        fields = rename_clashes(dict(zip(OWN_KEYS, values, strict=True)), parse_metadata(text))
+    for row, text in zip(rows, texts, strict=True):
+        fields = parse_metadata(text)
+        if not fields.keys().isdisjoint(OWN_KEYS):
+            values = {key: column[row].as_py() for key, column in columns.items()}
+            fields = rename_clashes(values, fields)
         note_kinds(fields, row, first_seen)
         inside.append(b"," + _encode(fields)[1:-1] if fields else b"")
     rest = pa.array(inside, pa.large_binary()).cast(pa.large_string())

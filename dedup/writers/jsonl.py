@@ -24,8 +24,8 @@ class _Document(msgspec.Struct):
     id: str
     text: str
     source: str
-    created: str | None
-    metadata: dict[str, msgspec.Raw]
+    created: str | msgspec.UnsetType = msgspec.UNSET
+    metadata: dict[str, msgspec.Raw] = {}
 
 
 class JsonlCorpus:

@@ -111,15 +111,16 @@ def note_kinds(fields: dict[str, Any], record: int, seen: FirstSeen) -> None:
         raw = bytes(value)
         kind = _KINDS[raw[0]]
         if kind == "int":
-            kind = _number_kind(raw)
+            if not raw.isdigit() or len(raw) > 18:
+                kind = _number_kind(raw)
         elif kind == "object" or kind == "array":
             fields[key] = _note_nested(raw, ("metadata", key), record, seen, 0)
             continue
-        kinds = seen.get(("metadata", key))
-        if kinds is None:
-            seen["metadata", key] = {kind: record}
-        elif kind not in kinds:
-            kinds[kind] = record
+        path = ("metadata", key)
+        if path not in seen:
+            seen[path] = {kind: record}
+        elif kind not in seen[path]:
+            seen[path][kind] = record
 
 
 def _note_nested(raw: bytes, path: Path, record: int, seen: FirstSeen, depth: int) -> Any:

@@ -52,27 +52,32 @@ class TextPosts:
 
     def __init__(self, shards: list[Path]) -> None:
         self._blocks = _decode(shards)
-        self._rest = ""
+        self._text = ""
+        self._at = 0
 
     def next_text(self, chars: int) -> str:
         """The next post, of so many code points.
 
         Raises OutputError when the corpus does not go on like that.
         """
+        hint = "Was a file of the corpus changed?"
         wanted = chars + len(END_OF_POST)
-        pieces = [self._rest]
-        have = len(self._rest)
-        while have < wanted:
-            block = next(self._blocks, "")
-            if not block:
-                raise OutputError("ends before its posts do.", hint="Was a file of the corpus changed?")
-            pieces.append(block)
-            have += len(block)
-        text = "".join(pieces)
-        self._rest = text[wanted:]
-        if text[chars:wanted] != END_OF_POST:
-            raise OutputError("does not fit its provenance.", hint="Was a file of the corpus changed?")
-        return text[:chars]
+        if len(self._text) - self._at < wanted:
+            pieces = [self._text[self._at :]]
+            missing = wanted - len(pieces[0])
+            while missing > 0:
+                block = next(self._blocks, None)
+                if block is None:
+                    raise OutputError("the corpus ends before its posts do.", hint=hint)
+                pieces.append(block)
+                missing -= len(block)
+            self._text, self._at = "".join(pieces), 0
+        end = self._at + chars
+        text = self._text[self._at : end]
+        self._at += wanted
+        if self._text[end : self._at] != END_OF_POST:
+            raise OutputError("the corpus does not fit its provenance.", hint=hint)
+        return text
 
 
 def _decode(shards: list[Path]) -> Iterator[str]:
