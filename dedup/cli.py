@@ -271,8 +271,8 @@ def restore(
     ] = None,
 ) -> None:
     """Give the original posts back, as JSON lines."""
+    from dedup.originals import restore as restore_posts
     from dedup.report.visible import json_line
-    from dedup.restore import restore as restore_posts
 
     wanted = {one for group in ids or [] for one in group.split(",") if one}
     posts = restore_posts(out, ids=wanted or None, reasons=_known_reasons(reason or []) or None)

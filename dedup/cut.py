@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from dedup.decide import DROP, ROW_END, ROW_KEPT, ROW_POST, ROW_START
+from dedup.decide import BOILER, DROP, ROW_END, ROW_KEPT, ROW_POST, ROW_START, ROW_WHY
 
 _NEWLINE, _SPACE, _TAB = 10, 32, 9
 
@@ -46,7 +46,7 @@ def cut_rows(rows, data, begins, word_offsets, starts, ends, source_trails, acti
     """
     out = np.zeros((rows.shape[0], 2), np.int32)
     first_word = word_offsets[0]
-    r = 0
+    r = np.int64(0)
     while r < rows.shape[0]:
         post = rows[r, ROW_POST]
         stop = r
@@ -70,6 +70,10 @@ def cut_rows(rows, data, begins, word_offsets, starts, ends, source_trails, acti
                 after = begin + starts[end_word - first_word] if end_word < post_word_end else end
                 if line >= before:
                     left = line  # the first word of its line: prefixes and opening quotes go with it
+                    if rows[i, ROW_WHY] == BOILER and left > begin:
+                        above = _line_begin(data, begin, left - 1)
+                        if above >= before:
+                            left = above  # the line of dashes that sets off a signature
                 else:
                     while left > before and not _blank(data[left - 1]):
                         left -= 1
@@ -83,7 +87,9 @@ def cut_rows(rows, data, begins, word_offsets, starts, ends, source_trails, acti
                         right += 1
                     if right == after and after < end:
                         # touching the next word: only what closes, nothing that opens it
-                        while right > begin + ends[end_word - 1 - first_word] and not _closes(data[right - 1]):
+                        while right > begin + ends[end_word - 1 - first_word] and not _closes(
+                            data[right - 1]
+                        ):
                             right -= 1
             out[i, 0] = left - begin
             out[i, 1] = right - begin
@@ -352,3 +358,106 @@ def carry_to_raw(rows, spots, side_end, change_offsets, change_starts, change_en
             raw = spot + shift
         out[i] = raw
     return out
+
+
+APART, SWALLOWED, TORN = range(3)
+"""What becomes of a change: it stays an edit, a removal holds it, a removal cuts through it."""
+
+
+@njit(nogil=True, cache=True)
+def change_fates(change_owners, change_offsets, change_starts, change_ends, change_sizes, row_owners, points):
+    """What becomes of each change where rows are taken out: uint8 [changes].
+
+    row_owners: int64 [rows], sorted; points: int32 [rows, 2], code points of the clean text.
+    """
+    fates = np.zeros(change_owners.shape[0], np.uint8)
+    row = 0
+    shift = 0
+    for c in range(change_owners.shape[0]):
+        post = change_owners[c]
+        if c == change_offsets[post]:
+            shift = 0
+            while row < row_owners.shape[0] and row_owners[row] < post:
+                row += 1
+        start = change_starts[c] - shift
+        end = start + change_sizes[c]
+        shift = change_ends[c] - end
+        while row < row_owners.shape[0] and row_owners[row] == post and points[row, 1] <= start:
+            if points[row, 1] == start and end == start:
+                break
+            row += 1
+        r = row
+        while r < row_owners.shape[0] and row_owners[r] == post and points[r, 0] <= end:
+            if end > start:
+                if start < points[r, 1] and end > points[r, 0]:
+                    inside = start >= points[r, 0] and end <= points[r, 1]
+                    fates[c] = max(fates[c], SWALLOWED if inside else TORN)
+            elif points[r, 0] < start < points[r, 1]:
+                fates[c] = SWALLOWED
+            r += 1
+    return fates
+
+
+@njit(nogil=True, cache=True)
+def _byte_at(data, at, end, points):
+    """The byte offset that lies `points` code points after `at`."""
+    while at < end and points > 0:
+        at += 1
+        while at < end and data[at] & 0xC0 == 0x80:
+            at += 1
+        points -= 1
+    return at
+
+
+@njit(nogil=True, cache=True)
+def gather(data, begins, owners, starts, ends):
+    """Stretches of texts, given in code points and sorted by text and start: (bytes, int64 offsets)."""
+    n = owners.shape[0]
+    offsets = np.zeros(n + 1, np.int64)
+    firsts = np.empty(n, np.int64)
+    at = np.int64(0)
+    passed = np.int64(0)
+    for i in range(n):
+        end = begins[owners[i] + 1]
+        if i == 0 or owners[i] != owners[i - 1] or starts[i] < passed:
+            at = begins[owners[i]]
+            passed = np.int64(0)
+        at = _byte_at(data, at, end, starts[i] - passed)
+        passed = np.int64(starts[i])
+        firsts[i] = at
+        stop = _byte_at(data, at, end, ends[i] - starts[i])
+        offsets[i + 1] = offsets[i] + stop - at
+    out = np.empty(offsets[n], np.uint8)
+    for i in range(n):
+        size = offsets[i + 1] - offsets[i]
+        out[offsets[i] : offsets[i + 1]] = data[firsts[i] : firsts[i] + size]
+    return out, offsets
+
+
+@njit(nogil=True, cache=True)
+def cut_texts(data, begins, owners, spots, new_data, new_begins):
+    """Texts without their rows' stretches, with what is put in their place: (bytes, int64 offsets).
+
+    owners: int64 [rows], sorted; spots: int32 [rows, 2], bytes of the text, not overlapping.
+    """
+    posts = begins.shape[0] - 1
+    offsets = np.zeros(posts + 1, np.int64)
+    out = np.empty(begins[posts] - begins[0] + new_begins[owners.shape[0]] - new_begins[0], np.uint8)
+    size = np.int64(0)
+    row = 0
+    for post in range(posts):
+        at = begins[post]
+        while row < owners.shape[0] and owners[row] == post:
+            stop = begins[post] + spots[row, 0]
+            out[size : size + stop - at] = data[at:stop]
+            size += stop - at
+            put = new_begins[row + 1] - new_begins[row]
+            out[size : size + put] = new_data[new_begins[row] : new_begins[row + 1]]
+            size += put
+            at = begins[post] + spots[row, 1]
+            row += 1
+        stop = begins[post + 1]
+        out[size : size + stop - at] = data[at:stop]
+        size += stop - at
+        offsets[post + 1] = size
+    return out[:size].copy(), offsets

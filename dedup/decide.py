@@ -119,7 +119,22 @@ def _has_own_line(state, info, begin, end):
 
 
 @njit(nogil=True, cache=True)
-def _walk(at, length, post, action, reason, stands_for, offsets, taken, taken_of, pieces, pieces_of, out, count, here):
+def _walk(
+    at,
+    length,
+    post,
+    action,
+    reason,
+    stands_for,
+    offsets,
+    taken,
+    taken_of,
+    pieces,
+    pieces_of,
+    out,
+    count,
+    here,
+):
     """Where the words at:at+length of a settled post live on.
 
     Appends (here, length, final post, final position) to `out`; returns (out, count, chrome): chrome
@@ -190,7 +205,20 @@ def _walk(at, length, post, action, reason, stands_for, offsets, taken, taken_of
 
 @njit(nogil=True, cache=True)
 def settle(
-    order, offsets, hashes, info, state, authors, threads, spans, span_of, runs, stands_for, empty, protected, policy
+    order,
+    offsets,
+    hashes,
+    info,
+    state,
+    authors,
+    threads,
+    spans,
+    span_of,
+    runs,
+    stands_for,
+    empty,
+    protected,
+    policy,
 ):
     """Decide on every post, in order.
 
@@ -205,13 +233,15 @@ def settle(
     duplicate_of = np.full(posts, -1, np.int64)
     similarity = np.full(posts, np.nan, np.float32)
     copy_of = np.full(posts, -1, np.int64)
+    # of one type each, or numba compiles the helpers once for every constant
+    none, zero, one = np.int64(-1), np.int64(0), np.int64(1)
     rows = np.empty((256, ROW_COLUMNS), np.int64)
-    row_count = 0
+    row_count = np.int64(0)
     taken = np.empty((256, 3), np.int64)
-    taken_count = 0
+    taken_count = np.int64(0)
     taken_of = np.zeros((posts, 2), np.int64)
     pieces = np.empty((256, 4), np.int64)
-    piece_count = 0
+    piece_count = np.int64(0)
     pieces_of = np.zeros((posts, 2), np.int64)
     walked = np.empty((256, 4), np.int64)
 
@@ -223,8 +253,23 @@ def settle(
         if empty[post]:
             action[post] = DROP
             reason[post] = EMPTY
-            rows, row_count = _write_row(rows, row_count, post, begin, end, EMPTY, -1, -1, -1, -1, 0, 0, 0, 0)
-            taken, taken_count = _take(taken, taken_count, begin, end, 0)
+            rows, row_count = _write_row(
+                rows,
+                row_count,
+                post,
+                begin,
+                end,
+                np.int64(EMPTY),
+                none,
+                none,
+                none,
+                none,
+                zero,
+                zero,
+                zero,
+                zero,
+            )
+            taken, taken_count = _take(taken, taken_count, begin, end, zero)
             taken_of[post, 1] = taken_count
             continue
         copy_of[post] = stands_for[post] if stands_for[post] != post else -1
@@ -236,10 +281,10 @@ def settle(
             reason[post] = EXACT
             similarity[post] = 1.0
             duplicate_of[post] = survivor
-            walked_count = 0
+            walked_count = np.int64(0)
             walked, walked_count, _ = _walk(
                 begin, end - begin, post, action, reason, stands_for, offsets, taken, taken_of, pieces, pieces_of,
-                walked, 0, begin,
+                walked, zero, begin,
             )  # fmt: skip
             if action[survivor] == DROP:
                 # the copy of a copy answers to what stays
@@ -247,11 +292,35 @@ def settle(
                 similarity[post] = similarity[survivor]
                 copy_of[post] = copy_of[survivor] if copy_of[survivor] >= 0 else survivor
             rows, row_count = _write_rows(
-                rows, row_count, post, begin, end, EXACT, survivor, 0, 0, walked, 0, walked_count
+                rows,
+                row_count,
+                post,
+                begin,
+                end,
+                np.int64(EXACT),
+                survivor,
+                zero,
+                zero,
+                walked,
+                zero,
+                walked_count,
             )
             if end == begin:  # no words, and still all of it goes
                 rows, row_count = _write_row(
-                    rows, row_count, post, begin, end, EXACT, survivor, -1, -1, -1, 0, 0, 0, 0
+                    rows,
+                    row_count,
+                    post,
+                    begin,
+                    end,
+                    np.int64(EXACT),
+                    survivor,
+                    none,
+                    none,
+                    none,
+                    zero,
+                    zero,
+                    zero,
+                    zero,
                 )
             continue
 
@@ -260,7 +329,7 @@ def settle(
         last_span = span_of[post + 1]
         if first_span == last_span:
             continue
-        walked_count = 0
+        walked_count = np.int64(0)
         walked_of = np.zeros((last_span - first_span, 2), np.int64)
         alive = np.zeros(last_span - first_span, np.bool_)
         lost = np.zeros(last_span - first_span, np.bool_)
@@ -347,6 +416,11 @@ def settle(
         for s in range(first_span, last_span):
             k = s - first_span
             flags = spans[s, 6]
+            group = s  # spans of one source are one quote
+            for t in range(first_span, s):
+                if spans[t, 3] == spans[s, 3]:
+                    group = t
+                    break
             kind = why
             removed = alive[k] and not flags & PROTECTED
             if flags & SIGNATURE:
@@ -368,17 +442,32 @@ def settle(
                     continue  # a few words in common with a resembling post are no quote
             if spans[s, 3] < 0:
                 rows, row_count = _write_row(
-                    rows, row_count, post, spans[s, 1], spans[s, 2], QUOTE, -1, -1, -1, -1, 0, SOURCE_MISSING, s, 1
+                    rows,
+                    row_count,
+                    post,
+                    spans[s, 1],
+                    spans[s, 2],
+                    np.int64(QUOTE),
+                    none,
+                    none,
+                    none,
+                    none,
+                    zero,
+                    np.int64(SOURCE_MISSING),
+                    group,
+                    one,
                 )
                 continue
             if lost[k]:
                 flags |= SOURCE_LOST
+            if not removed and action[post] == DROP:
+                continue  # it goes with the whole
             if not removed:
                 source_start = runs[spans[s, 7], 1]
                 source_end = runs[spans[s, 8] - 1, 1] + runs[spans[s, 8] - 1, 2]
                 rows, row_count = _write_row(
                     rows, row_count, post, spans[s, 1], spans[s, 2], kind, spans[s, 3], source_start, source_end,
-                    -1, spans[s, 5], flags, s, 1,
+                    none, spans[s, 5], flags, group, one,
                 )  # fmt: skip
                 continue
             if action[post] == KEEP:
@@ -389,15 +478,28 @@ def settle(
                     chrome_start -= 1
                 if chrome_start < spans[s, 1]:
                     rows, row_count = _write_row(
-                        rows, row_count, post, chrome_start, spans[s, 1], QUOTE_CHROME, -1, -1, -1, -1, 0, 0, s, 0
+                        rows,
+                        row_count,
+                        post,
+                        chrome_start,
+                        spans[s, 1],
+                        np.int64(QUOTE_CHROME),
+                        none,
+                        none,
+                        none,
+                        none,
+                        zero,
+                        zero,
+                        group,
+                        zero,
                     )
-                    taken, taken_count = _take(taken, taken_count, chrome_start, spans[s, 1], 1)
+                    taken, taken_count = _take(taken, taken_count, chrome_start, spans[s, 1], one)
             rows, row_count = _write_rows(
-                rows, row_count, post, spans[s, 1], spans[s, 2], kind, spans[s, 3], flags, s,
+                rows, row_count, post, spans[s, 1], spans[s, 2], kind, spans[s, 3], flags, group,
                 walked, walked_of[k, 0], walked_of[k, 1],
             )  # fmt: skip
             if action[post] != DROP:
-                taken, taken_count = _take(taken, taken_count, spans[s, 1], spans[s, 2], 0)
+                taken, taken_count = _take(taken, taken_count, spans[s, 1], spans[s, 2], zero)
             for w in range(walked_of[k, 0], walked_of[k, 1]):
                 if piece_count == pieces.shape[0]:
                     pieces = _grow_rows(pieces)
@@ -405,7 +507,7 @@ def settle(
                 piece_count += 1
         if action[post] == DROP:
             taken_count = taken_of[post, 0]
-            taken, taken_count = _take(taken, taken_count, begin, end, 0)
+            taken, taken_count = _take(taken, taken_count, begin, end, zero)
         taken_of[post, 1] = taken_count
         pieces_of[post, 1] = piece_count
     return action, reason, duplicate_of, similarity, copy_of, rows[:row_count].copy()
@@ -461,7 +563,20 @@ def _write_rows(rows, count, post, start, end, why, source, flags, group, walked
         row_end = walked[stop, 0] if stop < last else end
         via = source if source != final else np.int64(-1)
         rows, count = _write_row(
-            rows, count, post, row_start, row_end, why, final, there, there_end, via, matched, flags, group, 0
+            rows,
+            count,
+            post,
+            row_start,
+            row_end,
+            why,
+            final,
+            there,
+            there_end,
+            via,
+            matched,
+            flags,
+            group,
+            np.int64(0),
         )
         row_start = row_end
         w = stop

@@ -85,7 +85,7 @@ def explain(out: Path, post_id: str) -> Explanation:
     look alike, and OutputError when the folder cannot be read.
     """
     from dedup import outputs
-    from dedup.restore import restore
+    from dedup.originals import restore
 
     record = _find(outputs.read_provenance(out), post_id)
     surroundings = _Surroundings(record)

@@ -63,9 +63,7 @@ def index_posts(stage: Stage, config: Config) -> tuple[Index, list[pa.StringArra
     order = np.empty_like(rank)
     order[rank] = np.arange(len(rank))
     titles = _concatenate([title_key(batch.column("title")) for batch in batches], np.uint64)
-    threads = group_threads(
-        thread_codes, parents, paths, titles, times, rank, np.zeros(len(rank), np.bool_)
-    )
+    threads = group_threads(thread_codes, parents, paths, titles, times, rank, np.zeros(len(rank), np.bool_))
 
     author_hashes = ids.hash_column(batches, "author")
     authors = ids.codes(author_hashes)

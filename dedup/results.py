@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from dedup import cut, decide
 from dedup.decide import WHYS, Decisions
-from dedup.normalize.edits import Change, apply, compose
+from dedup.normalize.edits import Change, compose
 from dedup.quotes.within import ACROSS, IS_CODE, SAME_AUTHOR
 from dedup.schema import EDIT, RESULTS
 from dedup.stage import Stage
@@ -165,24 +165,24 @@ def make_results(task: Task) -> pa.RecordBatch:
     """The results (RESULTS) of one block. Pure but for reading the work folder."""
     stage = Stage(task.folder, task.number + 1)
     batch, words = stage.posts(task.number), stage.words(task.number)
-    clean = batch.column("clean")
-    data, begins = utf8_buffers(clean)
-    rows = task.rows.copy()
-    rows[:, decide.ROW_POST] -= task.first_post
+    block = _Block(batch)
+    all_rows = task.rows.copy()
+    all_rows[:, decide.ROW_POST] -= task.first_post
     spots = cut.cut_rows(
-        rows, data, begins, task.word_offsets, words.starts, words.ends, task.sources.trails, task.action,
+        all_rows,
+        block.data,
+        block.begins,
+        task.word_offsets,
+        words.starts,
+        words.ends,
+        task.sources.trails,
+        task.action,
         task.mark_quotes,
-    )  # fmt: skip
-    owners = rows[:, decide.ROW_POST].astype(np.int64)
-    points = np.stack([cut.count_points(data, begins, owners, spots[:, side]) for side in (0, 1)], axis=1)
-    changes = _changes(batch)
-    raw_points = np.stack(
-        [cut.carry_to_raw(owners, points[:, side], side == 1, *changes) for side in (0, 1)], axis=1
     )
-    pen = _Pen(task, batch, rows, points, raw_points)
-    raw_words, clean_words = _count_words(task, batch, rows)
-    texts = pen.texts()
-    size = batch.num_rows
+    kept = all_rows[:, decide.ROW_KEPT] == 1
+    removed = _Rows(task, block, all_rows, spots, ~kept & (spots[:, 1] > spots[:, 0]))
+    raw_words, clean_words = _count_words(task, batch, all_rows)
+    texts = _texts(block, removed)
     columns = {
         name: batch.column(name)
         for name in (
@@ -205,123 +205,172 @@ def make_results(task: Task) -> pa.RecordBatch:
         "raw_words": pa.array(raw_words, pa.int32()),
         "clean_words": pa.array(clean_words, pa.int32()),
         "raw_hash": _raw_hashes(batch.column("text")),
-        "edits": pen.edits.column(size),
-        "kept_copies": pen.kept.column(size),
+        "edits": _edits(block, removed),
+        "kept_copies": _kept_copies(block, _Rows(task, block, all_rows, spots, kept)),
     }
     return pa.RecordBatch.from_arrays([columns[field.name] for field in RESULTS], schema=RESULTS)
 
 
-class _Edits:
-    """A list column of EDIT in the making."""
+def _edits(block: _Block, rows: _Rows) -> pa.ListArray:
+    """The edits of all posts, from raw to final text: changes and removals, merged."""
+    fates = cut.change_fates(block.change_owners, *block.changes, rows.owners, rows.points)
+    apart = fates == cut.APART
+    # a removal that cuts through what a change put there: the two are composed in Python (it is rare)
+    torn = np.unique(block.change_owners[fates == cut.TORN])
+    apart &= ~np.isin(block.change_owners, torn)
+    whole = ~np.isin(rows.owners, torn)
+    composed = [entry for post in torn.tolist() for entry in _compose(block, rows, post)]
+    _, starts, ends, _ = block.changes
+    changes = block.batch.column("changes").values
+    new, why = changes.field("new").filter(pa.array(apart)), changes.field("why").filter(pa.array(apart))
+    loose = [list(column) for column in zip(*composed, strict=True)] or [[], [], [], [], [], []]
+    return _edit_column(
+        block,
+        rows,
+        owners=np.concatenate([block.change_owners[apart], rows.owners[whole], loose[0]]).astype(np.int64),
+        starts=np.concatenate([starts[apart], rows.raw_points[whole, 0], loose[1]]).astype(np.int32),
+        ends=np.concatenate([ends[apart], rows.raw_points[whole, 1], loose[2]]).astype(np.int32),
+        new=pa.concat_arrays([new, rows.new.filter(pa.array(whole)), pa.array(loose[3], pa.string())]),
+        why=pa.concat_arrays([why, rows.why().filter(pa.array(whole)), pa.array(loose[4], pa.string())]),
+        evidence=np.concatenate(
+            [np.full(int(apart.sum()), -1), np.flatnonzero(whole), np.array(loose[5], np.int64)]
+        ).astype(np.int64),
+    )
 
-    def __init__(self) -> None:
-        self.fields: list[list[Any]] = [[] for _ in EDIT]
-        self.counts: dict[int, int] = {}
 
-    def add(self, post: int, *values: Any) -> None:
-        for column, value in zip(self.fields, values, strict=True):
-            column.append(value)
-        self.counts[post] = self.counts.get(post, 0) + 1
-
-    def column(self, posts: int) -> pa.ListArray:
-        lengths = np.zeros(posts + 1, np.int32)
-        for post, count in self.counts.items():
-            lengths[post + 1] = count
-        values = pa.StructArray.from_arrays(
-            [pa.array(column, field.type) for column, field in zip(self.fields, EDIT, strict=True)],
-            fields=list(EDIT),
-        )
-        return pa.ListArray.from_arrays(pa.array(np.cumsum(lengths, dtype=np.int32)), values)
+def _kept_copies(block: _Block, rows: _Rows) -> pa.ListArray:
+    """The copies that stay: nothing of them changes."""
+    raw = _pieces(block, rows.owners, rows.raw_points[:, 0], rows.raw_points[:, 1])
+    starts, ends = rows.raw_points[:, 0], rows.raw_points[:, 1]
+    evidence = np.arange(len(rows.owners))
+    return _edit_column(block, rows, rows.owners, starts, ends, raw, rows.why(), evidence)
 
 
-class _Pen:
-    """Writes the edits of the posts that have any; the other posts never become Python objects."""
+def _compose(block: _Block, rows: _Rows, post: int) -> list[tuple[int, int, int, str, str, int]]:
+    """The edits of one post: (post, start, end, new, why, row or -1)."""
+    raw = block.batch.column("text")[post].as_py()
+    first = [Change(**change) for change in block.batch.column("changes")[post].as_py()]
+    mine = np.flatnonzero(rows.owners == post).tolist()
+    why, new = rows.why(), rows.new
+    second = [Change(*rows.points[row].tolist(), new[row].as_py(), why[row].as_py()) for row in mine]
+    return [
+        (post, *change, -1 if number is None else mine[number])
+        for change, number in compose(first, second, raw)
+    ]
+
+
+def _edit_column(
+    block: _Block,
+    rows: _Rows,
+    owners: NDArray[np.int64],
+    starts: NDArray[np.int32],
+    ends: NDArray[np.int32],
+    new: pa.StringArray,
+    why: pa.StringArray,
+    evidence: NDArray[np.int64],
+) -> pa.ListArray:
+    """A list column of EDIT; `evidence` is the row an edit rests on, or -1."""
+    order = np.lexsort((ends, starts, owners))
+    owners, starts, ends, evidence = owners[order], starts[order], ends[order], evidence[order]
+    taken = pa.array(order)
+    values = {
+        "start": pa.array(starts),
+        "end": pa.array(ends),
+        "raw": _pieces(block, owners, starts, ends),
+        "new": new.take(taken),
+        "why": why.take(taken),
+        **rows.evidence(evidence),
+    }
+    column = pa.StructArray.from_arrays([values[field.name] for field in EDIT], fields=list(EDIT))
+    bounds = np.searchsorted(owners, np.arange(block.batch.num_rows + 1)).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(bounds), column)
+
+
+def _pieces(
+    block: _Block, owners: NDArray[np.int64], starts: NDArray[np.int32], ends: NDArray[np.int32]
+) -> pa.StringArray:
+    """The stretches of raw text starts:ends (code points) of the posts `owners`, sorted by them."""
+    data, begins = utf8_buffers(block.batch.column("text"))
+    return strings(*cut.gather(data, begins, owners, starts, ends))
+
+
+def _texts(block: _Block, rows: _Rows) -> pa.StringArray:
+    """The final texts: clean text without what the rows take out."""
+    if not len(rows.owners):
+        return block.batch.column("clean")
+    return strings(*cut.cut_texts(block.data, block.begins, rows.owners, rows.spots, *utf8_buffers(rows.new)))
+
+
+def strings(data: NDArray[np.uint8], offsets: NDArray[np.int64]) -> pa.StringArray:
+    """A string column from its bytes and int64 [rows + 1] offsets."""
+    buffers = [pa.py_buffer(offsets.astype(np.int32)), pa.py_buffer(data)]
+    return pa.StringArray.from_buffers(len(offsets) - 1, *buffers)
+
+
+class _Block:
+    """The posts of a task and their changes, flat."""
+
+    def __init__(self, batch: pa.RecordBatch) -> None:
+        self.batch = batch
+        self.data, self.begins = utf8_buffers(batch.column("clean"))
+        self.changes = _changes(batch)
+        self.change_owners = np.repeat(np.arange(batch.num_rows), np.diff(self.changes[0]))
+
+
+class _Rows:
+    """Some rows of a task with what belongs to each: where it is in the post, and its source."""
 
     def __init__(
-        self,
-        task: Task,
-        batch: pa.RecordBatch,
-        rows: NDArray[np.int64],
-        points: NDArray[np.int32],
-        raw_points: NDArray[np.int32],
+        self, task: Task, block: _Block, rows: NDArray[np.int64], spots: NDArray[np.int32], wanted: Any
     ) -> None:
-        self._task, self._batch = task, batch
-        self._rows = rows.tolist()
-        self._points, self._raw_points = points.tolist(), raw_points.tolist()
-        self._places = task.sources.places.tolist()
-        self._source_ids, self._via_ids = task.source_ids.to_pylist(), task.via_ids.to_pylist()
-        self.edits, self.kept = _Edits(), _Edits()
-        self._new_texts: dict[int, str] = {}
-        bounds = np.searchsorted(rows[:, decide.ROW_POST], np.arange(batch.num_rows + 1))
-        change_bounds = batch.column("changes").offsets.to_numpy()
-        touched = np.flatnonzero((np.diff(bounds) > 0) | (np.diff(change_bounds) > 0))
-        changes = batch.column("changes").values
-        starts, ends = (changes.field(name).to_numpy().tolist() for name in ("start", "end"))
-        new, why = changes.field("new").to_pylist(), changes.field("why").to_pylist()
-        raw_texts = batch.column("text")
-        for post in touched.tolist():
-            first = [
-                Change(starts[c], ends[c], new[c], why[c])
-                for c in range(change_bounds[post], change_bounds[post + 1])
-            ]
-            self._write(post, raw_texts[post].as_py(), first, range(bounds[post], bounds[post + 1]))
-
-    def _write(self, post: int, raw: str, first: list[Change], rows: range) -> None:
-        removed = [r for r in rows if not self._rows[r][decide.ROW_KEPT]]
-        groups: dict[int, int] = {}
-        for r in rows:
-            groups.setdefault(self._rows[r][decide.ROW_GROUP], len(groups))
-        second = [Change(*self._points[r], self._new(r), WHYS[self._rows[r][decide.ROW_WHY]]) for r in removed]
-        second = [change for change in second if change.end > change.start or change.new]
-        numbers = [r for r in removed if self._points[r][1] > self._points[r][0] or self._new(r)]
-        composed = compose(first, second, raw)
-        for change, number in composed:
-            start, end, new, why = change
-            head = (post, start, end, raw[start:end], new, why)
-            if number is None:
-                self.edits.add(*head, None, None, None, None, None, None, [])
-            else:
-                self.edits.add(*head, *self._evidence(numbers[number], groups))
-        if second:
-            self._new_texts[post] = apply(raw, [change for change, _ in composed])
-        for r in rows:
-            if self._rows[r][decide.ROW_KEPT]:
-                start, end = self._raw_points[r]
-                piece = raw[start:end]
-                why = WHYS[self._rows[r][decide.ROW_WHY]]
-                self.kept.add(post, start, end, piece, piece, why, *self._evidence(r, groups))
-
-    def _new(self, row: int) -> str:
-        if not self._task.mark_quotes or self._rows[row][decide.ROW_WHY] != decide.QUOTE:
-            return ""
-        return f"[quote {self._source_ids[row]}]"
-
-    def _evidence(self, r: int, groups: dict[int, int]) -> tuple[Any, ...]:
-        row = self._rows[r]
-        if row[decide.ROW_SOURCE] < 0 and row[decide.ROW_WHY] in (decide.QUOTE_CHROME, decide.EMPTY):
-            return (None, None, None, None, None, None, [])
-        start, end = self._places[r]
-        words = max(1, row[decide.ROW_END] - row[decide.ROW_START])
-        flags = [name for flag, name in FLAG_NAMES.items() if row[decide.ROW_FLAGS] & flag]
-        return (
-            self._source_ids[r],
-            start if start >= 0 else None,
-            end if end >= 0 else None,
-            self._via_ids[r],
-            row[decide.ROW_MATCHED] / words if row[decide.ROW_SOURCE] >= 0 else None,
-            groups[row[decide.ROW_GROUP]],
-            flags,
+        self.rows, self.spots = rows[wanted], spots[wanted]
+        self.owners = self.rows[:, decide.ROW_POST]
+        self.places = task.sources.places[wanted]
+        self._sources, self._vias = (ids.filter(pa.array(wanted)) for ids in (task.source_ids, task.via_ids))
+        count, carry = cut.count_points, cut.carry_to_raw
+        self.points = np.stack(
+            [count(block.data, block.begins, self.owners, self.spots[:, side]) for side in (0, 1)], axis=1
         )
+        self.raw_points = np.stack(
+            [carry(self.owners, self.points[:, side], side == 1, *block.changes) for side in (0, 1)], axis=1
+        )
+        marked = task.mark_quotes & (self.rows[:, decide.ROW_WHY] == decide.QUOTE)
+        marks = pc.binary_join_element_wise("[quote ", pc.fill_null(self._sources, "?"), "]", "")
+        self.new = pc.if_else(pa.array(marked), marks, pa.scalar("", pa.string()))
 
-    def texts(self) -> pa.StringArray:
-        """The final texts: clean text, but for the posts that were cut."""
-        clean = self._batch.column("clean")
-        if not self._new_texts:
-            return clean
-        mask = np.zeros(len(clean), np.bool_)
-        mask[list(self._new_texts)] = True
-        new = [self._new_texts[post] for post in sorted(self._new_texts)]
-        return pc.replace_with_mask(clean, pa.array(mask), pa.array(new, pa.string()))
+    def why(self) -> pa.StringArray:
+        return pa.array(WHYS, pa.string()).take(pa.array(self.rows[:, decide.ROW_WHY]))
+
+    def evidence(self, wanted: NDArray[np.int64]) -> dict[str, pa.Array]:
+        """The fields of EDIT that tell where a copy comes from; null where `wanted` is -1."""
+        row = self.rows
+        bare = (row[:, decide.ROW_WHY] == decide.QUOTE_CHROME) | (row[:, decide.ROW_WHY] == decide.EMPTY)
+        none = wanted < 0
+        known = np.where(none, 0, wanted)
+        if not len(row):
+            nulls = {field.name: pa.nulls(len(wanted), field.type) for field in list(EDIT)[5:]}
+            return nulls | {"flags": pa.array([[]] * len(wanted), pa.list_(pa.string()))}
+        bare, sourceless = none | bare[known], none | (row[known, decide.ROW_SOURCE] < 0)
+        words = np.maximum(1, row[:, decide.ROW_END] - row[:, decide.ROW_START])
+        score = (row[:, decide.ROW_MATCHED] / words).astype(np.float32)
+        kinds, codes = np.unique(np.where(bare, 0, row[known, decide.ROW_FLAGS]), return_inverse=True)
+        names = [[name for flag, name in FLAG_NAMES.items() if kind & flag] for kind in kinds.tolist()]
+        return {
+            "source_id": self._sources.take(pa.array(known, mask=sourceless)),
+            "source_start": pa.array(self.places[known, 0], mask=sourceless | (self.places[known, 0] < 0)),
+            "source_end": pa.array(self.places[known, 1], mask=sourceless | (self.places[known, 1] < 0)),
+            "via_id": self._vias.take(pa.array(known, mask=sourceless)),
+            "score": pa.array(score[known], mask=sourceless),
+            "group": pa.array(self._groups()[known].astype(np.int32), mask=bare),
+            "flags": pa.array(names, pa.list_(pa.string())).take(pa.array(codes)),
+        }
+
+    def _groups(self) -> NDArray[np.int64]:
+        """The groups of each post, counted from 0."""
+        pairs = np.stack([self.owners, self.rows[:, decide.ROW_GROUP]], axis=1)
+        distinct, codes = np.unique(pairs, axis=0, return_inverse=True)
+        first = np.searchsorted(distinct[:, 0], distinct[:, 0])
+        return (np.arange(len(distinct)) - first)[codes.reshape(-1)]
 
 
 def _count_words(
@@ -347,7 +396,4 @@ def _raw_hashes(texts: pa.Array) -> pa.StringArray:
     data, begins = utf8_buffers(texts)
     view, bounds = memoryview(data), begins.tolist()
     digest = xxhash.xxh3_128_hexdigest
-    return pa.array(
-        [digest(view[a:b]) for a, b in zip(bounds, bounds[1:], strict=False)], pa.string()
-    )
-
+    return pa.array([digest(view[a:b]) for a, b in zip(bounds, bounds[1:], strict=False)], pa.string())

@@ -7,7 +7,6 @@ and NFKC, similarities with Python sets, edits are applied with slices.
 from __future__ import annotations
 
 import functools
-import html
 import io
 import json
 import re
@@ -28,8 +27,16 @@ LEAST_SCORE = 0.5
 """Of the words that go as a quote, so many must be the source's."""
 ROUNDING = 0.001
 
+REPAIR = ftfy.TextFixerConfig(
+    unescape_html=True,
+    normalization=None,
+    uncurl_quotes=False,
+    fix_latin_ligatures=False,
+    fix_character_width=False,
+)
+
 _UNSPACED = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u30ff\u3400-\u9fff\uf900-\ufaff"
-_WORD = re.compile(rf"(?:https?://|www\.)[^\s<>\"]+|[{_UNSPACED}]|[^\W_{_UNSPACED}]+")
+_WORD = re.compile(rf"(?:https?://|www\.)[^\s<>\"]+|(?=[{_UNSPACED}])[^\W_]|[^\W_{_UNSPACED}]+")
 
 
 def read_lines(out: Path, folder: str) -> list[dict[str, Any]]:
@@ -44,9 +51,12 @@ def read_lines(out: Path, folder: str) -> list[dict[str, Any]]:
 @functools.lru_cache(maxsize=4096)
 def fold(text: str) -> str:
     """Text as two copies of it are compared: repaired, compatibility-folded, without invisible characters."""
-    text = ftfy.fix_encoding(html.unescape(text)).replace("&nbsp;", " ")
-    text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    text = unicodedata.normalize("NFD", text)  # so that the marks below can go
+    text = ftfy.fix_text(text, REPAIR)
+    letters = "".join(
+        unicodedata.normalize("NFKC", char) if unicodedata.category(char)[0] in "LN" else char
+        for char in text
+    )
+    text = unicodedata.normalize("NFD", letters.casefold())  # so that the marks below can go
     return "".join(char for char in text if unicodedata.category(char) not in ("Cf", "Mn", "Me"))
 
 
@@ -102,27 +112,28 @@ def kept_text(raw: str, edits: list[dict[str, Any]], start: int, end: int) -> st
 
 def own_text(raw: str, edits: list[dict[str, Any]]) -> str:
     """The raw text with nothing but repairs made."""
-    return apply_edits(raw, [edit for edit in edits if edit["why"] in ("encoding", "whitespace", "page_chrome")])
+    return apply_edits(
+        raw, [edit for edit in edits if edit["why"] in ("encoding", "whitespace", "page_chrome")]
+    )
 
 
 def own_block(text: str, others: set[tuple[str, ...]]) -> str | None:
     """Eight words in a row, or a line of three or more, that surely nobody else wrote.
 
-    others: runs of three words of all other posts. None when there is no such block.
+    others: words, and pairs of neighbouring words, of all other posts. Of the eight no pair may stand
+    elsewhere, of the line no word. A line that ends in a colon may be about a quote and is passed over.
+    None when there is no such block.
     """
-    for line_break, least in ((False, 8), (True, 3)):
-        parts = [line for line in text.split("\n") if line_break] or [text]
-        for part in parts:
-            words = words_of(part)
-            copied = [False] * len(words)
-            for at in range(len(words) - 2):
-                if words[at : at + 3] in others:
-                    copied[at : at + 3] = [True] * 3
-            row = 0
-            for word_copied in copied:
-                row = 0 if word_copied else row + 1
-                if row >= least and (not line_break or row == len(words)):
-                    return part
+    lines = [() if line.rstrip().endswith(":") else words_of(line) for line in text.split("\n")]
+    for line in lines:
+        if len(line) >= 3 and not any((word,) in others for word in line):
+            return " ".join(line)
+    words = tuple(word for line in lines for word in line)
+    row = 0
+    for at in range(len(words) - 1):
+        row = 0 if words[at : at + 2] in others else row + 1
+        if row >= 7:
+            return " ".join(words[at - 6 : at + 2])
     return None
 
 
@@ -236,10 +247,7 @@ class Check:
 
     def own_words_stay(self) -> Iterator[str]:
         """No dropped post has a block of words that is surely its own."""
-        runs = [
-            {words[at : at + 3] for at in range(len(words) - 2)}
-            for words in map(words_of, self.raw_texts)
-        ]
+        runs = [shingles(words, 1) | shingles(words, 2) for words in map(words_of, self.raw_texts)]
         for number, record in enumerate(self.records):
             if record["action"] != "drop" or record["reason"] in ("empty", "exact_duplicate"):
                 continue

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from dedup import pipeline
 from dedup.config import Config
 from dedup.errors import OutputError
+from dedup.originals import restore
 from dedup.outputs import MANIFEST
-from dedup.restore import restore
 
 few = settings(
     max_examples=20,
@@ -62,7 +62,7 @@ def test_whichever_copy_is_kept(posts: list[dict[str, Any]], keep: str) -> None:
 
 HANDLING = {
     "quotes": ["remove", "mark", "keep"],
-    **dict.fromkeys(["reposts", "near", "exact", "boilerplate", "quote_chrome"], ["remove", "keep"]),
+    **{kind: ["remove", "keep"] for kind in ("reposts", "near", "exact", "boilerplate", "quote_chrome")},
     "code": ["keep", "remove"],
     "keep": ["earliest", "latest", "longest"],
 }

@@ -14,7 +14,7 @@ from writer_samples import ODD_TEXTS, dumps, post, write_output
 from dedup import outputs
 from dedup.config import Write
 from dedup.errors import OutputError, PostNotFoundError
-from dedup.restore import restore, restore_text
+from dedup.originals import restore, restore_text
 from dedup.writers import CORPUS_WRITERS
 
 

@@ -23,10 +23,10 @@ from dedup.quotes.within import (
     SPAN_COLUMNS,
     WHOLE_LINES,
     _grow_rows,
-    _share_of,
+    is_code,
 )
 from dedup.text.shingles import shingle_hash
-from dedup.text.tokens import CODE, LINE_START
+from dedup.text.tokens import LINE_START
 
 SHINGLE_WORDS = 8
 WINDOW = 16
@@ -160,7 +160,16 @@ def grow_seeds(seeds, sources, offsets, hashes, info, state, authors, min_words,
                 break
             back += 1
         first, last = grow_chain(
-            hashes, here - back, there - back, forward + back, begin, end, source_begin, source_end, max_gap, chain
+            hashes,
+            here - back,
+            there - back,
+            forward + back,
+            begin,
+            end,
+            source_begin,
+            source_end,
+            max_gap,
+            chain,
         )
         start = chain[first, 0]
         stop = chain[last - 1, 0] + chain[last - 1, 2]
@@ -176,7 +185,7 @@ def grow_seeds(seeds, sources, offsets, hashes, info, state, authors, min_words,
             flags |= SAME_AUTHOR
         if info[start] & LINE_START and (stop >= offsets[post + 1] or info[stop] & LINE_START):
             flags |= WHOLE_LINES
-        if _share_of(info, start, stop, CODE) >= 40:
+        if is_code(info, start, stop):
             flags |= IS_CODE
         if span_count == spans.shape[0]:
             spans = _grow_rows(spans)

@@ -26,7 +26,9 @@ def next_run(hashes, here, here_end, there, there_end, max_gap):
                 continue
             if i + 1 < here_end and j + 1 < there_end and hashes[i + 1] == hashes[j + 1]:
                 # after a longer gap three words must agree, or two by chance would do
-                if skipped <= 2 or (i + 2 < here_end and j + 2 < there_end and hashes[i + 2] == hashes[j + 2]):
+                if skipped <= 2 or (
+                    i + 2 < here_end and j + 2 < there_end and hashes[i + 2] == hashes[j + 2]
+                ):
                     return a, skipped - a
     return -1, -1
 
@@ -41,7 +43,9 @@ def previous_run(hashes, here, here_begin, there, there_begin, max_gap):
             if i < here_begin or j < there_begin or hashes[i] != hashes[j]:
                 continue
             if i - 1 >= here_begin and j - 1 >= there_begin and hashes[i - 1] == hashes[j - 1]:
-                if skipped <= 2 or (i - 2 >= here_begin and j - 2 >= there_begin and hashes[i - 2] == hashes[j - 2]):
+                if skipped <= 2 or (
+                    i - 2 >= here_begin and j - 2 >= there_begin and hashes[i - 2] == hashes[j - 2]
+                ):
                     return a, skipped - a
     return -1, -1
 

@@ -16,17 +16,95 @@ from numpy.typing import NDArray
 from dedup.text.tokens import COLON, LINE_START, MIX, PARAGRAPH, tokenize
 
 # What the line says was done with the words, in the languages forums speak.
-_VERBS = """
-wrote writes write said says posted quoted replied schrieb schreibt geschrieben sagte écrit écrivait dit
-escribió escribio dijo escreveu disse scritto scrive schreef skrev kirjoitti írta napisał napisała napsal
-napsala пишет писал писала написал написала сказал сказала написав написала каже כתב כתבה כותב اكتب كتب كتبت
-yazdı yazmış dedi γράφει έγραψε 写 寫 説 说 說 述 書 작성 씀 viết menulis a-scris scris pisze
-""".split()
+_VERBS = [
+    "wrote",
+    "writes",
+    "write",
+    "said",
+    "says",
+    "posted",
+    "quoted",
+    "replied",
+    "schrieb",
+    "schreibt",
+    "geschrieben",
+    "sagte",
+    "écrit",
+    "écrivait",
+    "dit",
+    "escribió",
+    "escribio",
+    "dijo",
+    "escreveu",
+    "disse",
+    "scritto",
+    "scrive",
+    "schreef",
+    "skrev",
+    "kirjoitti",
+    "írta",
+    "napisał",
+    "napisała",
+    "napsal",
+    "napsala",
+    "пишет",
+    "писал",
+    "писала",
+    "написал",
+    "написала",
+    "сказал",
+    "сказала",
+    "написав",
+    "написала",
+    "каже",
+    "כתב",
+    "כתבה",
+    "כותב",
+    "اكتب",
+    "كتب",
+    "كتبت",
+    "yazdı",
+    "yazmış",
+    "dedi",
+    "γράφει",
+    "έγραψε",
+    "写",
+    "寫",
+    "説",
+    "说",
+    "說",
+    "述",
+    "書",
+    "작성",
+    "씀",
+    "viết",
+    "menulis",
+    "a-scris",
+    "scris",
+    "pisze",
+]
 # What stands alone above a quote, without a name.
-_NOUNS = """
-quote quoting zitat citation cita citação citazione citaat citat cytat цитата цитирую ציטוט اقتباس alıntı
-παράθεση 引用 인용 originally
-""".split()
+_NOUNS = [
+    "quote",
+    "quoting",
+    "zitat",
+    "citation",
+    "cita",
+    "citação",
+    "citazione",
+    "citaat",
+    "citat",
+    "cytat",
+    "цитата",
+    "цитирую",
+    "ציטוט",
+    "اقتباس",
+    "alıntı",
+    "παράθεση",
+    "引用",
+    "인용",
+    "originally",
+]
 
 NAMED, ANONYMOUS = 1, 0
 
@@ -165,7 +243,13 @@ def find_attributions(hashes, info, begin, end, keys, verbs, nouns, rows, names)
             if colon >= 0 or noun:
                 start = line
                 name, name_end = _longest_name(hashes, line, after, keys)
-                if name == 0 and verb and line > begin and not info[line] & PARAGRAPH and line - previous <= 30:
+                if (
+                    name == 0
+                    and verb
+                    and line > begin
+                    and not info[line] & PARAGRAPH
+                    and line - previous <= 30
+                ):
                     # a long line, wrapped: the name may stand above the verb
                     name, name_end = _longest_name(hashes, previous, after, keys)
                     if name != 0:

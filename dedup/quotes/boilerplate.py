@@ -13,7 +13,7 @@ from numba import njit
 from dedup.quotes.align import evidence_of
 from dedup.quotes.within import BOILERPLATE
 from dedup.text.shingles import shingle_hash
-from dedup.text.tokens import LINE_START, MIX
+from dedup.text.tokens import LINE_START, MIX, RULE
 
 MOST_SIGNATURE_LINES = 10
 MOST_SIGNATURE_WORDS = 120
@@ -80,8 +80,18 @@ def find_signatures(posts, group_offsets, offsets, hashes, info, state, threads,
                     at -= 1
                 if turn == 0 or best < 0 or source[best_slot] == best:
                     continue
-                if end - best < MIN_SIGNATURE_WORDS or evidence_of(info, best, end) < MIN_SIGNATURE_EVIDENCE:
-                    continue
+                # "Thanks, Joe" above the dashes is said anew each time
+                ruled = best
+                while ruled < end and not info[ruled] & RULE:
+                    ruled += 1
+                skip = ruled - best if ruled < end else 0
+                best += skip
+                if skip == 0 and not info[best] & RULE:
+                    if (
+                        end - best < MIN_SIGNATURE_WORDS
+                        or evidence_of(info, best, end) < MIN_SIGNATURE_EVIDENCE
+                    ):
+                        continue
                 if count == found.shape[0]:
                     bigger = np.empty((2 * count, 4), np.int64)
                     bigger[:count] = found
@@ -89,7 +99,7 @@ def find_signatures(posts, group_offsets, offsets, hashes, info, state, threads,
                 found[count, 0] = post
                 found[count, 1] = best
                 found[count, 2] = end
-                found[count, 3] = source[best_slot]
+                found[count, 3] = source[best_slot] + skip
                 count += 1
                 state[best:end] = BOILERPLATE
     return found[:count].copy()

@@ -185,7 +185,9 @@ def _jobs(index: Index) -> Iterator[tuple[int, int]]:
 
 
 def _signatures(index: Index, settings: Quotes) -> Passages:
-    mine = np.flatnonzero((index.authors >= 0) & ~index.empty & (index.stands_for == np.arange(len(index.rank))))
+    mine = np.flatnonzero(
+        (index.authors >= 0) & ~index.empty & (index.stands_for == np.arange(len(index.rank)))
+    )
     order = np.lexsort((index.rank[mine], index.authors[mine]))
     posts = mine[order]
     groups = np.flatnonzero(np.diff(index.authors[posts], prepend=-1, append=-1))

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
 from dedup.quotes.align import evidence_of, grow_chain
 from dedup.quotes.attribution import find_attributions
@@ -26,6 +25,8 @@ MOST_POSTINGS = 64
 """Postings kept for one shingle of a thread: hot threads stay linear."""
 MIN_DENSITY = 85
 """Percent of an unannounced passage's words that must be the source's."""
+MOST_PROSE_IN_CODE = 25
+"""Words of a passage of code that may stand on lines of prose, such as comments."""
 MOST_ANNOUNCED_GAP = 12
 """Words between an announced passage and code of the same source that still belongs to it."""
 MOST_RUNS = 512
@@ -49,6 +50,13 @@ def _grow_rows(rows):
     bigger = np.empty((rows.shape[0] * 2, rows.shape[1]), rows.dtype)
     bigger[: rows.shape[0]] = rows
     return bigger
+
+
+@njit(nogil=True, cache=True)
+def is_code(info, start, end):
+    """Whether a passage is source code: most of its lines look like it, and little prose stands between."""
+    share = _share_of(info, start, end, CODE)
+    return share >= 70 or (share >= 40 and (100 - share) * (end - start) < 100 * MOST_PROSE_IN_CODE)
 
 
 @njit(nogil=True, cache=True)
@@ -190,7 +198,9 @@ def find_within(
                 if evidence < anchor and not (starts_line and ends_line) and not info[i] & mark_flags:
                     announced = False
                     for t in range(attribution_count):
-                        announced = announced or attributions[t, 1] == i - back or attributions[t, 2] == i - back
+                        announced = (
+                            announced or attributions[t, 1] == i - back or attributions[t, 2] == i - back
+                        )
                     if not announced:
                         continue
                 first, last = grow_chain(
@@ -247,7 +257,10 @@ def find_within(
             name = author_names[posts[candidates[c, SOURCE]]]
             for t in range(attribution_count):
                 if attribution_names[t] == name and name != 0:
-                    if attributions[t, 1] == candidates[c, START] or attributions[t, 2] == candidates[c, START]:
+                    if (
+                        attributions[t, 1] == candidates[c, START]
+                        or attributions[t, 2] == candidates[c, START]
+                    ):
                         named = 1
             strength[c] = -(candidates[c, EVIDENCE] * 2 + named)
         order = np.argsort(strength, kind="mergesort")
@@ -304,9 +317,9 @@ def find_within(
             ends_line = stop >= end or info[stop] & LINE_START or state[stop] in (COPIED, CHROME)
             if starts_line and ends_line:
                 flags |= WHOLE_LINES
-            paragraph = (info[start] & PARAGRAPH or (start > begin and state[start - 1] in (COPIED, CHROME))) and (
-                stop >= end or info[stop] & PARAGRAPH
-            )
+            paragraph = (
+                info[start] & PARAGRAPH or (start > begin and state[start - 1] in (COPIED, CHROME))
+            ) and (stop >= end or info[stop] & PARAGRAPH)
             announced = False
             announcement = -1
             for t in range(attribution_count):
@@ -317,7 +330,7 @@ def find_within(
                     announcement = t
             if mark_flags and _share_of(info, start, stop, mark_flags) >= 80:
                 flags |= IN_MARK
-            if _share_of(info, start, stop, CODE) >= 40:
+            if is_code(info, start, stop):
                 flags |= IS_CODE
             known_source = False
             for a in range(accepted_from, span_count):
@@ -326,7 +339,9 @@ def find_within(
             need = min_evidence * 2
             if flags & WHOLE_LINES:
                 need = min_evidence_lines if paragraph else min_evidence_lines * 2
-            elif (starts_line and (stop >= end or info[stop] & SENTENCE)) or (ends_line and info[start] & SENTENCE):
+            elif (starts_line and (stop >= end or info[stop] & SENTENCE)) or (
+                ends_line and info[start] & SENTENCE
+            ):
                 need = min_evidence
             words_needed = min_words
             if flags & WHOLE_LINES:
@@ -347,7 +362,10 @@ def find_within(
                 need = max(need, min_evidence_lines)
             if evidence < need or matched < words_needed:
                 continue
-            if not (flags & (ATTRIBUTED | IN_MARK) or announced) and matched * 100 < (stop - start) * MIN_DENSITY:
+            if (
+                not (flags & (ATTRIBUTED | IN_MARK) or announced)
+                and matched * 100 < (stop - start) * MIN_DENSITY
+            ):
                 continue  # a form that two people filled in, a list in two versions
             if span_count == spans.shape[0]:
                 spans = _grow_rows(spans)

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from dedup import outputs
 from dedup.report.ratios import Ratios
-from dedup.restore import restore
+from dedup.originals import restore
 from dedup.schema import RESULTS
 from dedup.text.tokens import tokenize
 

@@ -42,6 +42,8 @@ PARAGRAPH = 1 << 11
 """The word is the first after a blank line, or of the post."""
 SENTENCE = 1 << 12
 """The word is the first of a line or sentence."""
+RULE = 1 << 14
+"""The word is the first after a line of dashes or the like: what sets off a signature."""
 MARKED = 1 << 13
 """The word stands in a quote that the dump marks as one (set by `quotes.marks`)."""
 
@@ -260,6 +262,7 @@ def _tokenize(
         line_first = count
         line_symbols = np.int64(0)
         line_visible = np.int64(0)
+        line_rule = np.int64(0)
         prefixed = False
         end_char = np.int32(0)
         end_before = np.int32(0)
@@ -338,10 +341,13 @@ def _tokenize(
                 _close_line(info, line_first, count, line_symbols, line_visible, end_char, end_before)
                 if line_visible == 0:
                     flags |= PARAGRAPH
+                elif line_rule == line_visible and line_rule >= 2:
+                    flags |= RULE
                 flags = (flags | LINE_START | SENTENCE) & ~PREFIXED
                 line_first = count
                 line_symbols = np.int64(0)
                 line_visible = np.int64(0)
+                line_rule = np.int64(0)
                 prefixed = False
                 end_char = np.int32(0)
                 end_before = np.int32(0)
@@ -352,6 +358,8 @@ def _tokenize(
                 line_visible += 1
                 if char < 128 and _SYMBOLS[char]:
                     line_symbols += 1
+                if char == 45 or char == 95 or char == 61 or char == 42 or char == 126:  # - _ = * ~
+                    line_rule += 1
                 # .!? and their full-width and CJK forms end a sentence
                 if (
                     char == 46
