@@ -15,7 +15,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from dedup.quotes.find import PROTECTED, RESEMBLES, SIGNATURE
-from dedup.quotes.within import CHROME, CHROME_BEFORE, IS_CODE, OWN, _grow_rows
+from dedup.quotes.within import BOILERPLATE, CHROME, CHROME_BEFORE, IS_CODE, OWN, _grow_rows
 from dedup.text.shingles import jaccard
 from dedup.text.tokens import LINE_START
 
@@ -41,6 +41,10 @@ SOURCE_LOST = 1 << 13
 
 OWN_BLOCK_WORDS = 8
 OWN_LINE_WORDS = 3
+REPOST_SHARE = 90
+"""Percent of a repost's words that must stand elsewhere."""
+REPOST_OWN_SHARE = 98
+"""Percent of a repost's words that must lie in copied passages: "so true" is worth keeping."""
 SOURCE_SHARE = 90
 """Percent of a passage's matched words that must be found in text that stays."""
 
@@ -124,7 +128,6 @@ def _walk(
     length,
     post,
     action,
-    reason,
     stands_for,
     offsets,
     taken,
@@ -141,7 +144,7 @@ def _walk(
     words ("X wrote:") were taken out for good and need no place.
     """
     chrome = np.int64(0)
-    if action[post] == DROP and reason[post] == EXACT:
+    if action[post] == DROP and stands_for[post] != post:
         at += offsets[stands_for[post]] - offsets[post]
         post = stands_for[post]
     first = taken_of[post, 0]
@@ -281,23 +284,25 @@ def settle(
             reason[post] = EXACT
             similarity[post] = 1.0
             duplicate_of[post] = survivor
-            walked_count = np.int64(0)
-            walked, walked_count, _ = _walk(
-                begin, end - begin, post, action, reason, stands_for, offsets, taken, taken_of, pieces, pieces_of,
-                walked, zero, begin,
-            )  # fmt: skip
             if action[survivor] == DROP:
-                # the copy of a copy answers to what stays
+                # the copy of a copy answers to what stays, and for the same reason
+                reason[post] = reason[survivor]
                 duplicate_of[post] = duplicate_of[survivor]
                 similarity[post] = similarity[survivor]
                 copy_of[post] = copy_of[survivor] if copy_of[survivor] >= 0 else survivor
+            why = np.int64(reason[post])
+            walked_count = np.int64(0)
+            walked, walked_count, _ = _walk(
+                begin, end - begin, post, action, stands_for, offsets, taken, taken_of, pieces, pieces_of,
+                walked, zero, begin,
+            )  # fmt: skip
             rows, row_count = _write_rows(
                 rows,
                 row_count,
                 post,
                 begin,
                 end,
-                np.int64(EXACT),
+                why,
                 survivor,
                 zero,
                 zero,
@@ -331,6 +336,7 @@ def settle(
             continue
         walked_count = np.int64(0)
         walked_of = np.zeros((last_span - first_span, 2), np.int64)
+        standing_of = np.zeros(last_span - first_span, np.int64)
         alive = np.zeros(last_span - first_span, np.bool_)
         lost = np.zeros(last_span - first_span, np.bool_)
         for s in range(first_span, last_span):
@@ -342,7 +348,7 @@ def settle(
             for r in range(spans[s, 7], spans[s, 8]):
                 matched += runs[r, 2]
                 walked, walked_count, chrome = _walk(
-                    runs[r, 1], runs[r, 2], spans[s, 3], action, reason, stands_for, offsets, taken, taken_of,
+                    runs[r, 1], runs[r, 2], spans[s, 3], action, stands_for, offsets, taken, taken_of,
                     pieces, pieces_of, walked, walked_count, runs[r, 0],
                 )  # fmt: skip
                 standing += chrome
@@ -350,6 +356,7 @@ def settle(
                 standing += walked[w, 1]
             walked_of[s - first_span, 0] = walked_from
             walked_of[s - first_span, 1] = walked_count
+            standing_of[s - first_span] = standing
             if standing * 100 >= matched * SOURCE_SHARE:
                 alive[s - first_span] = True
             else:
@@ -359,7 +366,12 @@ def settle(
 
         # -- what kind of post is left
         own_block = has_own_block(state, info, begin, end)
-        copied = np.int64(0)
+        own_words = np.int64(0)
+        words_of_post = np.int64(0)  # but signatures and "X wrote:"
+        for i in range(begin, end):
+            own_words += state[i] == OWN
+            words_of_post += state[i] != CHROME and state[i] != BOILERPLATE
+        standing_words = np.int64(0)
         code_words = np.int64(0)
         shielded = False
         best_source = np.int64(-1)
@@ -370,7 +382,7 @@ def settle(
             if spans[s, 6] & IS_CODE:
                 code_words += spans[s, 2] - spans[s, 1]
                 continue
-            copied += spans[s, 2] - spans[s, 1]
+            standing_words += standing_of[s - first_span]
             shielded = shielded or spans[s, 6] & PROTECTED != 0
             for w in range(walked_of[s - first_span, 0], walked_of[s - first_span, 1]):
                 words = np.int64(0)
@@ -404,15 +416,20 @@ def settle(
                     similarity[post] = likeness
                     duplicate_of[post] = best_source
                 why = NEAR
-            elif not _has_own_line(state, info, begin, end):
+            elif (
+                standing_words * 100 >= words_of_post * REPOST_SHARE
+                and own_words * 100 <= words_of_post * (100 - REPOST_OWN_SHARE)
+                and not _has_own_line(state, info, begin, end)
+            ):
                 if policy.reposts:
                     action[post] = DROP
                     reason[post] = REPOST
-                    similarity[post] = copied / max(1, end - begin)
+                    similarity[post] = standing_words / max(1, words_of_post)
                     duplicate_of[post] = best_source
                 why = REPOST
 
         # -- write it down
+        first_row = row_count
         for s in range(first_span, last_span):
             k = s - first_span
             flags = spans[s, 6]
@@ -506,11 +523,22 @@ def settle(
                 pieces[piece_count] = walked[w]
                 piece_count += 1
         if action[post] == DROP:
+            _share_out(rows, first_row, row_count, begin, end)
             taken_count = taken_of[post, 0]
             taken, taken_count = _take(taken, taken_count, begin, end, zero)
         taken_of[post, 1] = taken_count
         pieces_of[post, 1] = piece_count
     return action, reason, duplicate_of, similarity, copy_of, rows[:row_count].copy()
+
+
+@njit(nogil=True, cache=True)
+def _share_out(rows, first, last, begin, end):
+    """The rows of a dropped post hold all its words, so that their scores count what nobody has."""
+    if last > first:
+        rows[first, ROW_START] = begin
+        for r in range(first + 1, last):
+            rows[r - 1, ROW_END] = rows[r, ROW_START]
+        rows[last - 1, ROW_END] = end
 
 
 @njit(nogil=True, cache=True)

@@ -57,7 +57,12 @@ def index_posts(stage: Stage, config: Config) -> tuple[Index, list[pa.StringArra
     paths = ids.codes(ids.hash_column(batches, "path"))
     id_hashes = ids.hash_column(batches, "id")
     thread_codes = ids.codes(ids.hash_column(batches, "thread_id"))
-    parents = ids.link_parents(id_hashes, ids.hash_column(batches, "parent_id"), paths)
+    parent_hashes = ids.hash_column(batches, "parent_id")
+    parents = ids.link_parents(id_hashes, parent_hashes, paths)
+    # answers to a post that is not in the dump (a cleaned one, say) are a thread all the same
+    orphans = (thread_codes < 0) & (parents < 0) & (parent_hashes != 0)
+    siblings = ids.codes(np.where(orphans, ids.pair_keys(parent_hashes, paths), np.uint64(0)))
+    thread_codes = np.where(orphans, thread_codes.max(initial=-1) + 1 + siblings, thread_codes)
     times = read_times(batches, paths, config.read.date_format)
     rank = order_posts(times, thread_codes, parents, paths)
     order = np.empty_like(rank)

@@ -23,7 +23,7 @@ _RARE = [
         "magnet",
         "parsley",
     ),
-    *("trellis", "anchor", "cobalt", "hinge", "marzipan", "otter", "plinth", "quill", "rudder", "sextant"),
+    *("parsley", "anchor", "cobalt", "hinge", "marzipan", "otter", "plinth", "quill", "rudder", "sextant"),
     *("tundra", "umber", "vortex", "wicker", "yeast", "zither", "bramble", "cinder", "dapple", "ember"),
 ]
 _ODD_WORDS = [

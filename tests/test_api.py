@@ -1,4 +1,4 @@
-"""The public API: what is exported, what it costs to import, and that a notebook can do what the command does."""
+"""The public API: what is exported, what it costs to import, and what a notebook can do with it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 import typing_examples
+from check_promises import words_of
 
 import dedup
 from dedup import passages
@@ -100,7 +101,7 @@ def test_quotes_are_found_in_any_shape_of_posts(shape: Any) -> None:
     (row,) = table.to_pylist()
     assert {name: row[name] for name in QUOTE} == QUOTE
     assert POSTS[1]["text"][row["start"] : row["end"]].strip() == SAID
-    assert SAID[row["source_start"] : row["source_end"]] == SAID
+    assert words_of(SAID[row["source_start"] : row["source_end"]]) == words_of(SAID)
 
 
 def test_batches_of_read_posts_will_do_too(tmp_path: Path) -> None:
