@@ -146,8 +146,8 @@ def clean(
 ) -> None:
     """Clean a dump: every passage once, each change recorded so that it can be explained and undone.
 
-    OUT gets corpus/, provenance/, rejected/, report.json and manifest.json. A run that was stopped
-    goes on when the same command is given again.
+    OUT gets corpus/, provenance/, rejected/ (when something could not be read), report.json, run.json
+    and manifest.json.
     """
     config = flags.config_from(context.params)
     from dedup.pipeline import clean as clean_dump
@@ -292,6 +292,31 @@ def _known_reasons(given: Sequence[str]) -> set[str]:
                 f"{reason!r} is no reason.", where="--reason", hint=f"Choose from {', '.join(REMOVALS)}."
             )
     return set(given)
+
+
+@app.command("eval")
+@_tidy
+def evaluate(
+    truth: Annotated[
+        Path, typer.Argument(metavar="TRUTH", help="JSON lines of labelled quotes, pairs or clusters.")
+    ],
+    out: OutFolder,
+    json: Json = False,
+) -> None:
+    """Show how good the detection was on a dump whose copies are known.
+
+    TRUTH holds posts with their quotes ({"id", "text", "quotes": [{"start", "end", "src": {"post_id"}}]}),
+    pairs of posts ({"a", "b", "duplicate"}) or clusters ({"cluster", "ids"}).
+    """
+    from dedup.evaluate import evaluate as evaluate_output
+
+    scores = evaluate_output(truth, out)
+    if json:
+        _print_json(scores.as_dict())
+        return
+    from dedup.report.scored import print_scores
+
+    print_scores(scores)
 
 
 def _print_json(value: Any) -> None:

@@ -7,35 +7,48 @@ normalizing it again changes nothing.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 
+from dedup.arrays import Bytes, Int, Int32s, Int64s
 from dedup.decide import BOILER, DROP, ROW_END, ROW_KEPT, ROW_POST, ROW_START, ROW_WHY
 
 _NEWLINE, _SPACE, _TAB = 10, 32, 9
 
 
 @njit(nogil=True, cache=True)
-def _blank(byte):
-    return byte == _SPACE or byte == _TAB or byte == _NEWLINE
+def _blank(byte: Int) -> Any:
+    return byte in (_SPACE, _TAB, _NEWLINE)
 
 
 @njit(nogil=True, cache=True)
-def _line_begin(data, begin, at):
+def _line_begin(data: Bytes, begin: Int, at: Int) -> Any:
     while at > begin and data[at - 1] != _NEWLINE:
         at -= 1
     return at
 
 
 @njit(nogil=True, cache=True)
-def _line_end(data, at, end):
+def _line_end(data: Bytes, at: Int, end: Int) -> Any:
     while at < end and data[at] != _NEWLINE:
         at += 1
     return at
 
 
 @njit(nogil=True, cache=True)
-def cut_rows(rows, data, begins, word_offsets, starts, ends, source_trails, action, marked):
+def cut_rows(
+    rows: Int64s,
+    data: Bytes,
+    begins: Int64s,
+    word_offsets: Int64s,
+    starts: Int32s,
+    ends: Int32s,
+    source_trails: Int64s,
+    action: Bytes,
+    marked: bool,
+) -> Any:
     """Where each row of a block of posts is cut.
 
     rows: int64 [n, 12], sorted by (post, start), posts counted from the block's first. data, begins: the
@@ -104,7 +117,7 @@ def cut_rows(rows, data, begins, word_offsets, starts, ends, source_trails, acti
 
 
 @njit(nogil=True, cache=True)
-def _trail(data, at, stop):
+def _trail(data: Bytes, at: Int, stop: Int) -> Any:
     """What stands at:stop besides blanks, hashed: is it the same here and in the source?"""
     mixed = np.int64(0)
     while at < stop:
@@ -115,7 +128,15 @@ def _trail(data, at, stop):
 
 
 @njit(nogil=True, cache=True)
-def trails(words, owners, data, begins, word_offsets, starts, ends):
+def trails(
+    words: Int64s,
+    owners: Int64s,
+    data: Bytes,
+    begins: Int64s,
+    word_offsets: Int64s,
+    starts: Int32s,
+    ends: Int32s,
+) -> Any:
     """What follows some words of a block up to the next word or the end of the line, hashed.
 
     words: int64 [n], global word positions; owners: int64 [n], the block's posts they stand in.
@@ -134,7 +155,48 @@ def trails(words, owners, data, begins, word_offsets, starts, ends):
 
 
 @njit(nogil=True, cache=True)
-def _closes(byte):
+def source_spots(
+    first_words: Int64s,
+    last_words: Int64s,
+    owners: Int64s,
+    data: Bytes,
+    begins: Int64s,
+    word_offsets: Int64s,
+    starts: Int32s,
+    ends: Int32s,
+) -> Any:
+    """Where passages lie in their sources, with the punctuation that goes with a removed passage.
+
+    first_words, last_words: int64 [n], global word positions. Returns int32 [n, 2], bytes of the post.
+    """
+    out = np.empty((owners.shape[0], 2), np.int32)
+    base = word_offsets[0]
+    for i in range(owners.shape[0]):
+        begin = begins[owners[i]]
+        end = begins[owners[i] + 1]
+        first = first_words[i]
+        last = last_words[i]
+        before = begin + ends[first - 1 - base] if first > word_offsets[owners[i]] else begin
+        after = begin + starts[last + 1 - base] if last + 1 < word_offsets[owners[i] + 1] else end
+        left = begin + starts[first - base]
+        while left > before and not _blank(data[left - 1]):
+            left -= 1
+        right = begin + ends[last - base]
+        line = _line_end(data, right, end)
+        if line <= after:
+            while line > right and _blank(data[line - 1]):
+                line -= 1
+            right = line
+        else:
+            while right < after and not _blank(data[right]):
+                right += 1
+        out[i, 0] = left - begin
+        out[i, 1] = right - begin
+    return out
+
+
+@njit(nogil=True, cache=True)
+def _closes(byte: Int) -> Any:
     """ASCII punctuation that ends a word, or a byte of a longer character."""
     return (
         byte >= 0x80
@@ -153,7 +215,7 @@ def _closes(byte):
 
 
 @njit(nogil=True, cache=True)
-def _only_closes(data, at, end):
+def _only_closes(data: Bytes, at: Int, end: Int) -> Any:
     """Whether nothing but blanks and punctuation that touches the last word is left on the line."""
     while at < end and not _blank(data[at]) and _closes(data[at]):
         at += 1
@@ -163,7 +225,7 @@ def _only_closes(data, at, end):
 
 
 @njit(nogil=True, cache=True)
-def _part(rows, out, first, last):
+def _part(rows: Int64s, out: Int32s, first: Int, last: Int) -> None:
     """Rows of one post must not overlap."""
     before = np.int32(0)
     for i in range(first, last):
@@ -175,7 +237,7 @@ def _part(rows, out, first, last):
 
 
 @njit(nogil=True, cache=True)
-def _cover(rows, out, first, last, size):
+def _cover(rows: Int64s, out: Int32s, first: Int, last: Int, size: Int) -> None:
     """The rows of a dropped post share its whole text among them."""
     before = np.int32(0)
     previous = -1
@@ -192,7 +254,15 @@ def _cover(rows, out, first, last, size):
 
 
 @njit(nogil=True, cache=True)
-def _tidy(rows, out, first, last, data, begin, end):
+def _tidy(
+    rows: Int64s,
+    out: Int32s,
+    first: Int,
+    last: Int,
+    data: Bytes,
+    begin: Int,
+    end: Int,
+) -> None:
     """Widen the cuts of one post over white space that would be left astray."""
     _part(rows, out, first, last)
     # what is kept so far ends before `kept_end`, in `newlines` newlines and `blanks` blanks after them
@@ -300,7 +370,7 @@ def _tidy(rows, out, first, last, data, begin, end):
 
 
 @njit(nogil=True, cache=True)
-def count_points(data, begins, rows, spots):
+def count_points(data: Bytes, begins: Int64s, rows: Int64s, spots: Int32s) -> Any:
     """Byte offsets in clean texts as code point offsets.
 
     rows: int64 [n], which text each spot is in; spots: int32 [n], sorted by row is fastest.
@@ -323,7 +393,15 @@ def count_points(data, begins, rows, spots):
 
 
 @njit(nogil=True, cache=True)
-def carry_to_raw(rows, spots, side_end, change_offsets, change_starts, change_ends, change_sizes):
+def carry_to_raw(
+    rows: Int64s,
+    spots: Int32s,
+    side_end: bool,
+    change_offsets: Int32s,
+    change_starts: Int32s,
+    change_ends: Int32s,
+    change_sizes: Int32s,
+) -> Any:
     """Code point offsets in clean texts as offsets in the raw texts (see `normalize.edits.to_raw`).
 
     change_offsets: [texts + 1]; change_sizes: code points of each change's new text.
@@ -365,7 +443,15 @@ APART, SWALLOWED, TORN = range(3)
 
 
 @njit(nogil=True, cache=True)
-def change_fates(change_owners, change_offsets, change_starts, change_ends, change_sizes, row_owners, points):
+def change_fates(
+    change_owners: Int64s,
+    change_offsets: Int32s,
+    change_starts: Int32s,
+    change_ends: Int32s,
+    change_sizes: Int32s,
+    row_owners: Int64s,
+    points: Int32s,
+) -> Any:
     """What becomes of each change where rows are taken out: uint8 [changes].
 
     row_owners: int64 [rows], sorted; points: int32 [rows, 2], code points of the clean text.
@@ -399,7 +485,7 @@ def change_fates(change_owners, change_offsets, change_starts, change_ends, chan
 
 
 @njit(nogil=True, cache=True)
-def _byte_at(data, at, end, points):
+def _byte_at(data: Bytes, at: Int, end: Int, points: Int) -> Any:
     """The byte offset that lies `points` code points after `at`."""
     while at < end and points > 0:
         at += 1
@@ -410,7 +496,7 @@ def _byte_at(data, at, end, points):
 
 
 @njit(nogil=True, cache=True)
-def gather(data, begins, owners, starts, ends):
+def gather(data: Bytes, begins: Int64s, owners: Int64s, starts: Int32s, ends: Int32s) -> Any:
     """Stretches of texts, given in code points and sorted by text and start: (bytes, int64 offsets)."""
     n = owners.shape[0]
     offsets = np.zeros(n + 1, np.int64)
@@ -435,7 +521,14 @@ def gather(data, begins, owners, starts, ends):
 
 
 @njit(nogil=True, cache=True)
-def cut_texts(data, begins, owners, spots, new_data, new_begins):
+def cut_texts(
+    data: Bytes,
+    begins: Int64s,
+    owners: Int64s,
+    spots: Int32s,
+    new_data: Bytes,
+    new_begins: Int64s,
+) -> Any:
     """Texts without their rows' stretches, with what is put in their place: (bytes, int64 offsets).
 
     owners: int64 [rows], sorted; spots: int32 [rows, 2], bytes of the text, not overlapping.

@@ -8,12 +8,13 @@ trimmed; one without is a near-duplicate of the post it is verified to resemble,
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from dedup.arrays import Bytes, Flags, Int, Int32s, Int64s, UInt16s, UInt32s
 from dedup.quotes.find import PROTECTED, RESEMBLES, SIGNATURE
 from dedup.quotes.within import BOILERPLATE, CHROME, CHROME_BEFORE, IS_CODE, OWN, _grow_rows
 from dedup.text.shingles import jaccard
@@ -87,7 +88,7 @@ class Policy(NamedTuple):
 
 
 @njit(nogil=True, cache=True)
-def has_own_block(state, info, begin, end):
+def has_own_block(state: Bytes, info: UInt16s, begin: Int, end: Int) -> Any:
     """Whether OWN_BLOCK_WORDS own words stand in a row, or OWN_LINE_WORDS fill a line."""
     row = 0
     line = 0
@@ -110,7 +111,7 @@ def has_own_block(state, info, begin, end):
 
 
 @njit(nogil=True, cache=True)
-def _has_own_line(state, info, begin, end):
+def _has_own_line(state: Bytes, info: UInt16s, begin: Int, end: Int) -> Any:
     """Whether a line, however short, is all own words."""
     whole = False
     for i in range(begin, end):
@@ -124,20 +125,20 @@ def _has_own_line(state, info, begin, end):
 
 @njit(nogil=True, cache=True)
 def _walk(
-    at,
-    length,
-    post,
-    action,
-    stands_for,
-    offsets,
-    taken,
-    taken_of,
-    pieces,
-    pieces_of,
-    out,
-    count,
-    here,
-):
+    at: Int,
+    length: Int,
+    post: Int,
+    action: Bytes,
+    stands_for: Int64s,
+    offsets: Int64s,
+    taken: Int64s,
+    taken_of: Int64s,
+    pieces: Int64s,
+    pieces_of: Int64s,
+    out: Int64s,
+    count: Int,
+    here: Int,
+) -> Any:
     """Where the words at:at+length of a settled post live on.
 
     Appends (here, length, final post, final position) to `out`; returns (out, count, chrome): chrome
@@ -208,21 +209,21 @@ def _walk(
 
 @njit(nogil=True, cache=True)
 def settle(
-    order,
-    offsets,
-    hashes,
-    info,
-    state,
-    authors,
-    threads,
-    spans,
-    span_of,
-    runs,
-    stands_for,
-    empty,
-    protected,
-    policy,
-):
+    order: Int64s,
+    offsets: Int64s,
+    hashes: UInt32s,
+    info: UInt16s,
+    state: Bytes,
+    authors: Int32s,
+    threads: Int64s,
+    spans: Int64s,
+    span_of: Int64s,
+    runs: Int64s,
+    stands_for: Int64s,
+    empty: Flags,
+    protected: Flags,
+    policy: Policy,
+) -> Any:
     """Decide on every post, in order.
 
     order: int64 [posts], post numbers by rank. spans: int64 [m, 9], sorted by (post, start), those of
@@ -395,7 +396,7 @@ def settle(
                     if words > best_words:
                         best_words = words
                         best_source = walked[w, 2]
-        why = np.int64(QUOTE)
+        verdict: Int = np.int64(QUOTE)
         # copied code stays, and so does what is protected: then the post does
         stays = shielded or (code_words > 0 and not policy.code)
         if best_source >= 0 and not own_block and not stays:
@@ -415,7 +416,7 @@ def settle(
                     reason[post] = NEAR
                     similarity[post] = likeness
                     duplicate_of[post] = best_source
-                why = NEAR
+                verdict = NEAR
             elif (
                 standing_words * 100 >= words_of_post * REPOST_SHARE
                 and own_words * 100 <= words_of_post * (100 - REPOST_OWN_SHARE)
@@ -424,34 +425,32 @@ def settle(
                 if policy.reposts:
                     action[post] = DROP
                     reason[post] = REPOST
-                    similarity[post] = standing_words / max(1, words_of_post)
+                    similarity[post] = standing_words / (words_of_post + (words_of_post == 0))
                     duplicate_of[post] = best_source
-                why = REPOST
+                verdict = REPOST
 
         # -- write it down
         first_row = row_count
         for s in range(first_span, last_span):
             k = s - first_span
             flags = spans[s, 6]
-            group = s  # spans of one source are one quote
+            group: Int = s  # spans of one source are one quote
             for t in range(first_span, s):
                 if spans[t, 3] == spans[s, 3]:
                     group = t
                     break
-            kind = why
+            kind: Int = verdict
             removed = alive[k] and not flags & PROTECTED
             if flags & SIGNATURE:
                 kind = BOILER
                 removed = removed and (policy.boilerplate or action[post] == DROP)
                 if action[post] == DROP:
-                    kind = why
+                    kind = verdict
             elif action[post] != DROP:
                 if flags & IS_CODE:
                     removed = removed and policy.code
-                if why == QUOTE:
-                    removed = removed and policy.quotes
-                else:
-                    removed = False  # the kind is known, and configured to stay
+                # of another kind, and still here: it is configured to stay
+                removed = removed and policy.quotes and verdict == QUOTE
                 if flags & RESEMBLES and spans[s, 5] < policy.across_min_words:
                     if lost[k] or alive[k]:
                         for i in range(spans[s, 1], spans[s, 2]):
@@ -483,8 +482,8 @@ def settle(
                 source_start = runs[spans[s, 7], 1]
                 source_end = runs[spans[s, 8] - 1, 1] + runs[spans[s, 8] - 1, 2]
                 rows, row_count = _write_row(
-                    rows, row_count, post, spans[s, 1], spans[s, 2], kind, spans[s, 3], source_start, source_end,
-                    none, spans[s, 5], flags, group, one,
+                    rows, row_count, post, spans[s, 1], spans[s, 2], kind,
+                    spans[s, 3], source_start, source_end, none, spans[s, 5], flags, group, one,
                 )  # fmt: skip
                 continue
             if action[post] == KEEP:
@@ -532,7 +531,7 @@ def settle(
 
 
 @njit(nogil=True, cache=True)
-def _share_out(rows, first, last, begin, end):
+def _share_out(rows: Int64s, first: Int, last: Int, begin: Int, end: Int) -> None:
     """The rows of a dropped post hold all its words, so that their scores count what nobody has."""
     if last > first:
         rows[first, ROW_START] = begin
@@ -542,7 +541,7 @@ def _share_out(rows, first, last, begin, end):
 
 
 @njit(nogil=True, cache=True)
-def _take(taken, count, start, end, chrome):
+def _take(taken: Int64s, count: Int, start: Int, end: Int, chrome: Int) -> Any:
     if count == taken.shape[0]:
         taken = _grow_rows(taken)
     taken[count, 0] = start
@@ -553,8 +552,21 @@ def _take(taken, count, start, end, chrome):
 
 @njit(nogil=True, cache=True)
 def _write_row(
-    rows, count, post, start, end, why, source, source_start, source_end, via, matched, flags, group, kept
-):
+    rows: Int64s,
+    count: Int,
+    post: Int,
+    start: Int,
+    end: Int,
+    why: Int,
+    source: Int,
+    source_start: Int,
+    source_end: Int,
+    via: Int,
+    matched: Int,
+    flags: Int,
+    group: Int,
+    kept: Int,
+) -> Any:
     if count == rows.shape[0]:
         rows = _grow_rows(rows)
     rows[count, ROW_POST] = post
@@ -573,7 +585,20 @@ def _write_row(
 
 
 @njit(nogil=True, cache=True)
-def _write_rows(rows, count, post, start, end, why, source, flags, group, walked, first, last):
+def _write_rows(
+    rows: Int64s,
+    count: Int,
+    post: Int,
+    start: Int,
+    end: Int,
+    why: Int,
+    source: Int,
+    flags: Int,
+    group: Int,
+    walked: Int64s,
+    first: Int,
+    last: Int,
+) -> Any:
     """One row for each stretch of the passage that lives on in one place."""
     w = first
     row_start = start

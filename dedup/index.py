@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -108,12 +108,15 @@ def index_posts(stage: Stage, config: Config) -> tuple[Index, list[pa.StringArra
     return index, list(ids.assign_ids(batches, id_hashes, paths))
 
 
-def _concatenate(parts: Sequence[NDArray[np.generic]], kind: type[np.generic]) -> NDArray[np.generic]:
+def _concatenate(parts: Sequence[NDArray[Any]], kind: type[np.generic]) -> NDArray[Any]:
     return np.concatenate(parts).astype(kind, copy=False) if parts else np.zeros(0, kind)
 
 
 def _is_empty(clean: pa.Array) -> NDArray[np.bool_]:
-    return pc.is_in(pc.ascii_lower(clean), value_set=EMPTY_TEXTS).to_numpy(zero_copy_only=False)
+    empty: NDArray[np.bool_] = pc.is_in(pc.ascii_lower(clean), value_set=EMPTY_TEXTS).to_numpy(
+        zero_copy_only=False
+    )
+    return empty
 
 
 def _first_names(batches: Sequence[pa.RecordBatch], authors: NDArray[np.int32]) -> pa.Array:

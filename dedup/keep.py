@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from rapidfuzz.distance import LCSseq
 
 from dedup import decide
 from dedup.config import Config
 from dedup.decide import DROP, EXACT, KEEP, NEAR, NO_REASON, ROW_COLUMNS, Decisions
 from dedup.index import Index
+from dedup.quotes.within import COPIED
 from dedup.text.shingles import jaccard
 
 
@@ -21,7 +23,16 @@ def swap_survivors(decisions: Decisions, index: Index, config: Config) -> Decisi
     """Decisions with the survivors that `config.decide.keep` asks for."""
     if config.decide.keep == "earliest":
         return decisions
-    action, reason, duplicate_of, similarity, copy_of, rows = (field.copy() for field in decisions)
+    action, reason, similarity = (
+        decisions.action.copy(),
+        decisions.reason.copy(),
+        decisions.similarity.copy(),
+    )
+    duplicate_of, copy_of, rows = (
+        decisions.duplicate_of.copy(),
+        decisions.copy_of.copy(),
+        decisions.rows.copy(),
+    )
     members: dict[int, list[int]] = {}
     for post in np.flatnonzero((action == DROP) & np.isin(reason, (EXACT, NEAR))).tolist():
         members.setdefault(int(duplicate_of[post]), []).append(post)
@@ -40,12 +51,16 @@ def swap_survivors(decisions: Decisions, index: Index, config: Config) -> Decisi
         equal = reason[new] == EXACT and similarity[new] == 1.0
         if not equal and leads_to.get(old, set()) - set(cluster):
             continue  # somebody quotes the old survivor: it stays, and so does the cluster as it is
+        if any(_says_more(index, post, new) for post in [old, *cluster] if post != new and not equal):
+            continue  # nobody's own words go because a later post has the rest
         likeness = {post: _likeness(index, post, new, config) for post in [old, *cluster] if post != new}
         if any(value < config.match.threshold for value in likeness.values()):
             continue
         if equal:
             # the same words at another place: whatever leads to the old one leads to the new one
             _move(rows, old, new, int(index.offsets[new] - index.offsets[old]))
+            duplicate_of[duplicate_of == old] = new
+            copy_of[copy_of == old] = new
         for post, value in likeness.items():
             if equal and post != old and reason[post] == EXACT:
                 duplicate_of[post] = new
@@ -89,6 +104,18 @@ def _likeness(index: Index, one: int, other: int, config: Config) -> float:
     )
 
 
+def _says_more(index: Index, post: int, other: int) -> bool:
+    """Whether a post has a block of words that the other does not have in the same order."""
+    begin, end = (int(index.offsets[p]) for p in (post, post + 1))
+    there = index.hashes[index.offsets[other] : index.offsets[other + 1]]
+    state = np.zeros(end - begin, np.uint8)
+    for here, _, size in LCSseq.editops(
+        index.hashes[begin:end].tolist(), there.tolist()
+    ).as_matching_blocks():
+        state[here : here + size] = COPIED
+    return bool(decide.has_own_block(state, index.info[begin:end], 0, end - begin))
+
+
 def _move(rows: NDArray[np.int64], old: int, new: int, shift: int) -> None:
     mine = rows[:, decide.ROW_SOURCE] == old
     for column in (decide.ROW_SOURCE_START, decide.ROW_SOURCE_END):
@@ -112,7 +139,5 @@ def _whole_row(index: Index, post: int, source: int, why: int) -> NDArray[np.int
 
 def _shared_words(index: Index, post: int, source: int) -> int:
     """Words of the post that the source has in the same order."""
-    from rapidfuzz.distance import LCSseq
-
     words = (index.hashes[index.offsets[p] : index.offsets[p + 1]].tolist() for p in (post, source))
     return int(LCSseq.similarity(*words))

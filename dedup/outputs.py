@@ -78,14 +78,14 @@ def prepare(
     """
     where = str(out)
     if out.exists() and not out.is_dir():
-        raise OutputError("is a file, not a folder.", where=where, hint="Choose another --out.")
+        raise OutputError("is a file, not a folder.", where=where, hint="Choose another --output.")
     _refuse_inputs_inside(out, inputs)
     finished, started = is_finished(out), (out / WORK_FOLDER).is_dir()
     if not force and finished:
         raise OutputError(
             "holds the finished output of an earlier run.",
             where=where,
-            hint="Choose another --out, or replace it with --force.",
+            hint="Choose another --output, or replace it with --force.",
         )
     if not force and started:
         raise OutputError(
@@ -95,7 +95,7 @@ def prepare(
         )
     if out.is_dir() and any(out.iterdir()) and not (finished or started):
         raise OutputError(
-            "is not empty, and not an output folder of dedup.", where=where, hint="Choose another --out."
+            "is not empty, and not an output folder of dedup.", where=where, hint="Choose another --output."
         )
     try:
         earlier = _earlier_files(out) if finished or started else []
@@ -171,13 +171,13 @@ def load_manifest(out: Path) -> Manifest:
 
     Raises OutputError when `out` is no output folder of dedup, or not a finished one.
     """
-    hint = "Give the folder that `dedup clean --out` wrote."
+    hint = "Give the folder that `dedup clean --output` wrote."
     try:
         return msgspec.json.decode((out / MANIFEST).read_bytes(), type=Manifest)
     except OSError:
         if (out / WORK_FOLDER).is_dir():
             raise OutputError(
-                "holds the output of a run that was not finished.", where=str(out), hint="Run it again."
+                "holds the output of a run that was not finished.", where=str(out), hint="Start it over with --force."
             ) from None
         raise OutputError("is not an output folder of dedup.", where=str(out), hint=hint) from None
     except msgspec.MsgspecError as error:
@@ -257,7 +257,9 @@ def _refuse_inputs_inside(out: Path, inputs: Iterable[Path]) -> None:
     folder = out.resolve()
     for path in inputs:
         if path.resolve().is_relative_to(folder):
-            raise OutputError("lies inside the output folder.", where=str(path), hint="Choose another --out.")
+            raise OutputError(
+                "lies inside the output folder.", where=str(path), hint="Choose another --output."
+            )
 
 
 def _mark_started(out: Path, config: Config | None) -> None:

@@ -14,7 +14,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -39,6 +39,7 @@ from dedup.readers import Block, Inputs, find_sources, parse_block, read_blocks
 from dedup.report.ratios import Ratios
 from dedup.results import Task, make_results, make_tasks
 from dedup.stage import Stage, block_folder, write_block
+from dedup.text.tables import cache_folder
 from dedup.writers import Encoded, RejectedWriter, ResultsWriter, encode_jsonl
 from dedup.writers.atomic import WORK_FOLDER
 
@@ -72,6 +73,11 @@ def clean(
     config, out, clock = config or Config(), Path(out), Clock(progress or Silent())
     sources = [Path(source.path) for source in find_sources(paths) if source.path != "-"]
     outputs.prepare(out, force=force, inputs=sources, config=config)
+    kernels = (
+        cache_folder() / f"kernels-{outputs.package_version('dedup')}-{outputs.package_version('numba')}"
+    )
+    if not kernels.exists():
+        clock.note("Compiling kernels: the first run on a machine takes up to a minute longer.")
     inputs = Inputs()
     with LocalEngine(config.run.workers) as engine:
         rejected = RejectedWriter(out, config.write)
@@ -103,6 +109,9 @@ def clean(
         outputs=files,
         types=writer.type_plan,
     )
+    with suppress(OSError):  # a note too many at the next run does no harm
+        kernels.parent.mkdir(parents=True, exist_ok=True)
+        kernels.touch()
     return Summary(out, report, rejected.records, clock.seconds())
 
 
@@ -233,6 +242,9 @@ class Clock:
         with self._progress.stage(name, total, unit) as bar:
             yield bar
         self._stages[name] = round(time.perf_counter() - began, 3)
+
+    def note(self, message: str) -> None:
+        self._progress.note(message)
 
     def seconds(self) -> float:
         return time.perf_counter() - self._started

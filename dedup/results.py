@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from dedup import cut, decide
 from dedup.decide import WHYS, Decisions
 from dedup.normalize.edits import Change, compose
+from dedup.quotes.find import PROTECTED
 from dedup.quotes.within import ACROSS, IS_CODE, SAME_AUTHOR
 from dedup.schema import EDIT, RESULTS
 from dedup.stage import Stage
@@ -26,7 +28,7 @@ FLAG_NAMES = {
     IS_CODE: "code",
     decide.SOURCE_MISSING: "source_missing",
     decide.SOURCE_LOST: "source_lost",
-    decide.PROTECTED: "protected",
+    PROTECTED: "protected",
 }
 
 
@@ -74,16 +76,18 @@ def locate_sources(
         word_offsets = offsets[first : blocks[number + 1] + 1]
         batch, words = stage.posts(number), stage.words(number)
         data, begins = utf8_buffers(batch.column("clean"))
-        base = word_offsets[0]
         last_words = rows[mine, decide.ROW_SOURCE_END] - 1
         trails[mine] = cut.trails(
             last_words, owners - first, data, begins, word_offsets, words.starts, words.ends
         )
         changes = _changes(batch)
         texts = owners - first
-        spots = [words.starts[rows[mine, decide.ROW_SOURCE_START] - base], words.ends[last_words - base]]
-        for side, spot in enumerate(spots):
-            points = cut.count_points(data, begins, texts, spot)
+        first_words = rows[mine, decide.ROW_SOURCE_START]
+        spots = cut.source_spots(
+            first_words, last_words, texts, data, begins, word_offsets, words.starts, words.ends
+        )
+        for side in (0, 1):
+            points = cut.count_points(data, begins, texts, spots[:, side])
             places[mine, side] = cut.carry_to_raw(texts, points, side == 1, *changes)
     return Sources(places, trails)
 
@@ -149,11 +153,19 @@ def _names(ids: pa.ChunkedArray, posts: NDArray[np.int64]) -> pa.StringArray:
     return taken.combine_chunks() if isinstance(taken, pa.ChunkedArray) else taken
 
 
-def _changes(batch: pa.RecordBatch) -> tuple[NDArray[Any], ...]:
-    """Offsets, starts, ends and new sizes of a block's changes, flat."""
+class _Changes(NamedTuple):
+    """A block's changes, flat: int32 [posts + 1], then [changes]; sizes are of the new text."""
+
+    offsets: NDArray[np.int32]
+    starts: NDArray[np.int32]
+    ends: NDArray[np.int32]
+    sizes: NDArray[np.int32]
+
+
+def _changes(batch: pa.RecordBatch) -> _Changes:
     column = batch.column("changes")
     values = column.values
-    return (
+    return _Changes(
         column.offsets.to_numpy(),
         values.field("start").to_numpy(),
         values.field("end").to_numpy(),
@@ -220,7 +232,7 @@ def _edits(block: _Block, rows: _Rows) -> pa.ListArray:
     apart &= ~np.isin(block.change_owners, torn)
     whole = ~np.isin(rows.owners, torn)
     composed = [entry for post in torn.tolist() for entry in _compose(block, rows, post)]
-    _, starts, ends, _ = block.changes
+    starts, ends = block.changes.starts, block.changes.ends
     changes = block.batch.column("changes").values
     new, why = changes.field("new").filter(pa.array(apart)), changes.field("why").filter(pa.array(apart))
     loose = [list(column) for column in zip(*composed, strict=True)] or [[], [], [], [], [], []]
@@ -252,7 +264,8 @@ def _compose(block: _Block, rows: _Rows, post: int) -> list[tuple[int, int, int,
     first = [Change(**change) for change in block.batch.column("changes")[post].as_py()]
     mine = np.flatnonzero(rows.owners == post).tolist()
     why, new = rows.why(), rows.new
-    second = [Change(*rows.points[row].tolist(), new[row].as_py(), why[row].as_py()) for row in mine]
+    points = rows.points.tolist()
+    second = [Change(points[row][0], points[row][1], new[row].as_py(), why[row].as_py()) for row in mine]
     return [
         (post, *change, -1 if number is None else mine[number])
         for change, number in compose(first, second, raw)
@@ -394,6 +407,6 @@ def _count_words(
 
 def _raw_hashes(texts: pa.Array) -> pa.StringArray:
     data, begins = utf8_buffers(texts)
-    view, bounds = memoryview(data), begins.tolist()
+    view, bounds = data.data, begins.tolist()
     digest = xxhash.xxh3_128_hexdigest
-    return pa.array([digest(view[a:b]) for a, b in zip(bounds, bounds[1:], strict=False)], pa.string())
+    return pa.array([digest(view[a:b]) for a, b in pairwise(bounds)], pa.string())

@@ -15,8 +15,8 @@ import numpy as np
 import pyarrow as pa
 
 from dedup import outputs
-from dedup.report.ratios import Ratios
 from dedup.originals import restore
+from dedup.report.ratios import Ratios
 from dedup.schema import RESULTS
 from dedup.text.tokens import tokenize
 

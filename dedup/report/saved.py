@@ -23,7 +23,7 @@ def is_output(paths: Sequence[str]) -> bool:
         raise OutputError(
             "holds a run that has not finished.",
             where=str(folder),
-            hint="Give the same clean command again; it goes on where it stopped.",
+            hint="Start it over with --force.",
         )
     return False
 

@@ -107,16 +107,21 @@ class Tables(NamedTuple):
 @functools.cache
 def load_tables() -> Tables:
     """The tables of this Python's Unicode and of the installed wordfreq, cached on disk if possible."""
-    import platformdirs
-
     name = f"tables-{_FORMAT}-{unicodedata.unidata_version}-{version('wordfreq')}.npy"
-    path = Path(os.environ.get("DEDUP_CACHE") or platformdirs.user_cache_dir("dedup")) / name
+    path = cache_folder() / name
     try:
         return _unpack(np.load(path, mmap_mode="r", allow_pickle=False))
     except (OSError, ValueError):
         tables = _build()
     _store(path, tables)
     return tables
+
+
+def cache_folder() -> Path:
+    """Where what is costly to make is kept for the next run: the platform's cache folder for dedup."""
+    import platformdirs
+
+    return Path(os.environ.get("DEDUP_CACHE") or platformdirs.user_cache_dir("dedup"))
 
 
 def _store(path: Path, tables: Tables) -> None:
