@@ -177,7 +177,9 @@ def load_manifest(out: Path) -> Manifest:
     except OSError:
         if (out / WORK_FOLDER).is_dir():
             raise OutputError(
-                "holds the output of a run that was not finished.", where=str(out), hint="Start it over with --force."
+                "holds the output of a run that was not finished.",
+                where=str(out),
+                hint="Start it over with --force.",
             ) from None
         raise OutputError("is not an output folder of dedup.", where=str(out), hint=hint) from None
     except msgspec.MsgspecError as error:

@@ -25,10 +25,11 @@ import msgspec
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from dedup.evaluate import evaluate  # noqa: E402 - the path above comes first
-from dedup.readers.sources import Source, open_source  # noqa: E402
+from dedup.readers.sources import Source, open_source  # noqa: E402 - the path above comes first
 
 LABELS = ("quotes", "signature")
+DEDUP = [sys.executable, "-m", "dedup"]
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT)}
 NO_MARKS = ("--set", "quotes.use_marks=false")
 
 
@@ -99,17 +100,28 @@ def run_board(board: Board, data: Path, folder: Path) -> Row:
     """Clean a board into `folder` and score it. Raises CalledProcessError when the run fails."""
     dump, out = folder / "dump.jsonl", folder / "out"
     posts = write_unlabelled(data / board.dump, dump)
-    command = [sys.executable, "-m", "dedup", "clean", str(dump), "-o", str(out), "--quiet", *board.settings]
-    began = time.perf_counter()
     # In the board's folder no settings file of ours is found.
-    process = subprocess.Popen(command, cwd=folder, env=os.environ | {"PYTHONPATH": str(ROOT)})
-    _, status, usage = os.wait4(process.pid, 0)
+    clean = subprocess.Popen(
+        [*DEDUP, "clean", str(dump), "-o", str(out), "--quiet", *board.settings],
+        cwd=folder,
+        env=ENVIRONMENT,
+    )
+    began = time.perf_counter()
+    _, status, usage = os.wait4(clean.pid, 0)
     seconds = time.perf_counter() - began
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, command)
+    clean.returncode = os.waitstatus_to_exitcode(status)
+    if clean.returncode:
+        raise subprocess.CalledProcessError(clean.returncode, clean.args)
     memory_mb = usage.ru_maxrss >> (20 if sys.platform == "darwin" else 10)
-    return Row(board.name, evaluate(data / board.truth, out).as_dict(), posts, seconds, memory_mb)
+    # In a process of its own, for the memory: a new process is counted with all that this one ever had.
+    scores = subprocess.run(
+        [*DEDUP, "eval", str(data / board.truth), str(out), "--json"],
+        cwd=folder,
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    return Row(board.name, msgspec.json.decode(scores.stdout), posts, seconds, memory_mb)
 
 
 def write_unlabelled(path: Path, dump: Path) -> int:

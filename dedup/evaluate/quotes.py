@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -32,6 +32,8 @@ DOUBLE_POST_CHARS = 40
 """Two posts of the same text, longer than this, are one for the count."""
 
 _WORD = re.compile(r"\w+")
+_CACHED_SOURCES = 64
+"""Quoted posts stand near one another; the runs of a text take fifty times its space."""
 
 # What a character is in truth, and how it was treated.
 _OWN, _QUOTED, _LEFT_OUT, _UNMARKED = range(4)
@@ -144,7 +146,11 @@ def count_posts(
         for source in span.sources
     }
     texts = {key: post.text for post in read() if (key := str(post.id)) in wanted}
-    runs_of = cache(lambda source: frozenset(run for run, _, _ in _runs(texts.get(source, ""))))
+
+    @lru_cache(maxsize=_CACHED_SOURCES)
+    def runs_of(source: str) -> frozenset[tuple[str, ...]]:
+        return frozenset(run for run, _, _ in _runs(texts.get(source, "")))
+
     seen: set[bytes] = set()
     for post in read():
         words = " ".join(post.text.split())

@@ -74,24 +74,18 @@ def find_signatures(posts, group_offsets, offsets, hashes, info, state, threads,
                                 if seen[slot, t] < 0:
                                     seen[slot, t] = threads[post]
                                     break
-                        elif seen[slot, min_threads - 1] >= 0:
+                        elif seen[slot, min_threads - 1] >= 0 and source[slot] != at:
                             best = at
                             best_slot = slot
+                            if info[at] & RULE:
+                                break  # "Thanks, Joe" above the dashes is said anew each time
                     at -= 1
-                if turn == 0 or best < 0 or source[best_slot] == best:
+                if turn == 0 or best < 0:
                     continue
-                # "Thanks, Joe" above the dashes is said anew each time
-                ruled = best
-                while ruled < end and not info[ruled] & RULE:
-                    ruled += 1
-                skip = ruled - best if ruled < end else 0
-                best += skip
-                if skip == 0 and not info[best] & RULE:
-                    if (
-                        end - best < MIN_SIGNATURE_WORDS
-                        or evidence_of(info, best, end) < MIN_SIGNATURE_EVIDENCE
-                    ):
-                        continue
+                if not info[best] & RULE and (
+                    end - best < MIN_SIGNATURE_WORDS or evidence_of(info, best, end) < MIN_SIGNATURE_EVIDENCE
+                ):
+                    continue
                 if count == found.shape[0]:
                     bigger = np.empty((2 * count, 4), np.int64)
                     bigger[:count] = found
@@ -99,7 +93,7 @@ def find_signatures(posts, group_offsets, offsets, hashes, info, state, threads,
                 found[count, 0] = post
                 found[count, 1] = best
                 found[count, 2] = end
-                found[count, 3] = source[best_slot] + skip
+                found[count, 3] = source[best_slot]
                 count += 1
                 state[best:end] = BOILERPLATE
     return found[:count].copy()

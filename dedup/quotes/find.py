@@ -27,6 +27,8 @@ PROTECTED = 1 << 14
 """Flag of a span: it holds a phrase that the user protects."""
 
 _STEPS_PER_NAT = 8
+_REPEAT_FACTOR = 3
+"""People repeat themselves: a passage of the same author needs so many times the evidence."""
 _JOB_WORDS = 1 << 19
 """Words of the threads that one job takes; changes no result."""
 
@@ -60,7 +62,7 @@ def align_pairs(index: Index, pairs: Pairs, settings: Quotes) -> Passages:
     couples = np.stack([pairs.earlier[order][first], posts], axis=1)
 
     def align(couple: NDArray[np.int64]) -> Passages:
-        return _search(index, settings, couple, 0, _STEPS_PER_NAT * 6, _STEPS_PER_NAT * 6, 3)
+        return _search(index, settings, couple, 0, _STEPS_PER_NAT * 6, _STEPS_PER_NAT * 6, 3, 1)
 
     # not side by side: the earlier post of one pair may be the later one of another
     found = join([align(couple) for couple in couples])
@@ -123,6 +125,7 @@ def _search(
     min_evidence: int,
     min_evidence_lines: int,
     min_words: int,
+    repeat_factor: int,
 ) -> Passages:
     names = index.names
     return Passages(
@@ -143,6 +146,7 @@ def _search(
             min_evidence,
             min_evidence_lines,
             settings.max_gap_words,
+            repeat_factor,
             within.MARK_FLAGS if settings.use_marks else 0,
         )
     )
@@ -162,6 +166,7 @@ def _within_threads(index: Index, settings: Quotes, engine: Engine) -> Passages:
                     round(settings.min_evidence * _STEPS_PER_NAT),
                     round(settings.min_evidence_lines * _STEPS_PER_NAT),
                     settings.min_words,
+                    _REPEAT_FACTOR,
                 )
                 for thread in range(*job)
                 if threads.offsets[thread + 1] - threads.offsets[thread] > 1

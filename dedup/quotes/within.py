@@ -53,6 +53,11 @@ def _grow_rows(rows):
 
 
 @njit(nogil=True, cache=True)
+def _goes(state):
+    return state == COPIED or state == CHROME or state == BOILERPLATE
+
+
+@njit(nogil=True, cache=True)
 def is_code(info, start, end):
     """Whether a passage is source code: most of its lines look like it, and little prose stands between."""
     share = _share_of(info, start, end, CODE)
@@ -97,6 +102,7 @@ def find_within(
     min_evidence,
     min_evidence_lines,
     max_gap,
+    repeat_factor,
     mark_flags,
 ):
     """The copied passages of one thread.
@@ -108,6 +114,7 @@ def find_within(
     stands_for: int64 [all posts]; an exact duplicate of another post is a source, and has no passages.
     window: a source stands at most so many posts of the thread before (0: any).
     min_evidence, min_evidence_lines: in eighths of a nat.
+    repeat_factor: how much more evidence (and, by two thirds, words) an author's own words take.
     mark_flags: which bits of `info` count as quote marks (0: none).
     Returns spans int64 [m, 9] and runs int64 [r, 3]; word positions are global.
     """
@@ -265,141 +272,153 @@ def find_within(
             strength[c] = -(candidates[c, EVIDENCE] * 2 + named)
         order = np.argsort(strength, kind="mergesort")
         accepted_from = span_count
-        for o in range(candidate_count):
-            c = order[o]
-            # the uncovered part that is most surprising
-            start = candidates[c, START]
-            stop = candidates[c, END]
-            best_start = start
-            best_end = start
-            best = np.int64(-1)
-            i = start
-            while i < stop:
-                while i < stop and state[i] != OWN:
-                    i += 1
-                k = i
-                while k < stop and state[k] == OWN:
-                    k += 1
-                if k > i:
-                    surprise = evidence_of(info, i, k)
-                    if surprise > best:
-                        best = surprise
-                        best_start = i
-                        best_end = k
-                i = k
-            if best < 0:
-                continue
-            cut = best_start > start or best_end < stop
-            start = best_start
-            stop = best_end
-            evidence = np.int64(0)
-            matched = np.int64(0)
-            first_start = np.int64(-1)
-            last_end = start
-            for r in range(candidates[c, FIRST_RUN], candidates[c, LAST_RUN]):
-                a = max(start, candidate_runs[r, 0])
-                b = min(stop, candidate_runs[r, 0] + candidate_runs[r, 2])
-                if b > a:
-                    if first_start < 0:
-                        first_start = a
-                    last_end = b
-                    matched += b - a
-                    evidence += evidence_of(info, a, b)
-            if matched == 0:
-                continue
-            start = first_start
-            stop = last_end
-            source = posts[candidates[c, SOURCE]]
-            flags = np.int64(0)
-            if authors[source] >= 0 and authors[source] == authors[post]:
-                flags |= SAME_AUTHOR
-            starts_line = info[start] & LINE_START or (start > begin and state[start - 1] in (COPIED, CHROME))
-            ends_line = stop >= end or info[stop] & LINE_START or state[stop] in (COPIED, CHROME)
-            if starts_line and ends_line:
-                flags |= WHOLE_LINES
-            paragraph = (
-                info[start] & PARAGRAPH or (start > begin and state[start - 1] in (COPIED, CHROME))
-            ) and (stop >= end or info[stop] & PARAGRAPH)
-            announced = False
-            announcement = -1
-            for t in range(attribution_count):
-                if attributions[t, 1] == start or attributions[t, 2] == start:
-                    announced = True
-                    if attribution_names[t] != 0 and attribution_names[t] == author_names[source]:
-                        flags |= ATTRIBUTED
-                    announcement = t
-            if mark_flags and _share_of(info, start, stop, mark_flags) >= 80:
-                flags |= IN_MARK
-            if is_code(info, start, stop):
-                flags |= IS_CODE
-            known_source = False
-            for a in range(accepted_from, span_count):
-                known_source = known_source or spans[a, SOURCE] == source
-            # inside a line of its own people repeat phrases; quotes begin and end where lines or sentences do
-            need = min_evidence * 2
-            if flags & WHOLE_LINES:
-                need = min_evidence_lines if paragraph else min_evidence_lines * 2
-            elif (starts_line and (stop >= end or info[stop] & SENTENCE)) or (
-                ends_line and info[start] & SENTENCE
-            ):
-                need = min_evidence
-            words_needed = min_words
-            if flags & WHOLE_LINES:
-                words_needed = min(words_needed, 3)
-            if flags & SAME_AUTHOR:
-                # people repeat themselves: only what is long enough was pasted
-                need = min_evidence * 3
-                words_needed = min_words * 2
-            elif known_source:
-                need = need * 2 // 3
-            if flags & ATTRIBUTED:
-                need = min(need, 48)
-                words_needed = 1
-            elif flags & IN_MARK or announced:
-                need = min(need, 80)
-                words_needed = min(words_needed, 3)
-            if cut and not flags & (ATTRIBUTED | IN_MARK):
-                need = max(need, min_evidence_lines)
-            if evidence < need or matched < words_needed:
-                continue
-            if (
-                not (flags & (ATTRIBUTED | IN_MARK) or announced)
-                and matched * 100 < (stop - start) * MIN_DENSITY
-            ):
-                continue  # a form that two people filled in, a list in two versions
-            if span_count == spans.shape[0]:
-                spans = _grow_rows(spans)
-            spans[span_count, POST] = post
-            spans[span_count, START] = start
-            spans[span_count, END] = stop
-            spans[span_count, SOURCE] = source
-            spans[span_count, EVIDENCE] = evidence
-            spans[span_count, MATCHED] = matched
-            spans[span_count, FIRST_RUN] = run_count
-            for r in range(candidates[c, FIRST_RUN], candidates[c, LAST_RUN]):
-                a = max(start, candidate_runs[r, 0])
-                b = min(stop, candidate_runs[r, 0] + candidate_runs[r, 2])
-                if b > a:
-                    if run_count == runs.shape[0]:
-                        runs = _grow_rows(runs)
-                    runs[run_count, 0] = a
-                    runs[run_count, 1] = candidate_runs[r, 1] + a - candidate_runs[r, 0]
-                    runs[run_count, 2] = b - a
-                    run_count += 1
-            spans[span_count, LAST_RUN] = run_count
-            code = flags & IS_CODE and not flags & (ATTRIBUTED | IN_MARK) and not announced
-            if not code:
-                flags &= ~IS_CODE
-            for i in range(start, stop):
-                state[i] = CODE_COPY if code else COPIED
-            if announcement >= 0 and not code:
-                flags |= CHROME_BEFORE
-                attribution_used[announcement] = True
-                for i in range(attributions[announcement, 0], start):
-                    if state[i] == OWN:
-                        state[i] = CHROME
-            spans[span_count, FLAGS] = flags
-            span_count += 1
+        # twice: what stands next to an accepted passage begins or ends a line there
+        for _ in range(2):
+            for o in range(candidate_count):
+                c = order[o]
+                # the uncovered part that is most surprising
+                start = candidates[c, START]
+                stop = candidates[c, END]
+                best_start = start
+                best_end = start
+                best = np.int64(-1)
+                i = start
+                while i < stop:
+                    while i < stop and state[i] != OWN:
+                        i += 1
+                    k = i
+                    while k < stop and state[k] == OWN:
+                        k += 1
+                    if k > i:
+                        surprise = evidence_of(info, i, k)
+                        if surprise > best:
+                            best = surprise
+                            best_start = i
+                            best_end = k
+                    i = k
+                if best < 0:
+                    continue
+                cut = best_start > start or best_end < stop
+                start = best_start
+                stop = best_end
+                evidence = np.int64(0)
+                matched = np.int64(0)
+                first_start = np.int64(-1)
+                last_end = start
+                for r in range(candidates[c, FIRST_RUN], candidates[c, LAST_RUN]):
+                    a = max(start, candidate_runs[r, 0])
+                    b = min(stop, candidate_runs[r, 0] + candidate_runs[r, 2])
+                    if b > a:
+                        if first_start < 0:
+                            first_start = a
+                        last_end = b
+                        matched += b - a
+                        evidence += evidence_of(info, a, b)
+                if matched == 0:
+                    continue
+                start = first_start
+                stop = last_end
+                source = posts[candidates[c, SOURCE]]
+                flags = np.int64(0)
+                if authors[source] >= 0 and authors[source] == authors[post]:
+                    flags |= SAME_AUTHOR
+                # what goes leaves a border behind, as if the post had been written without it
+                after_gone = start > begin and _goes(state[start - 1])
+                before_gone = stop < end and _goes(state[stop])
+                starts_line = info[start] & LINE_START or after_gone
+                ends_line = stop >= end or info[stop] & LINE_START or before_gone
+                if starts_line and ends_line:
+                    flags |= WHOLE_LINES
+                paragraph = (info[start] & PARAGRAPH or after_gone) and (
+                    stop >= end or info[stop] & PARAGRAPH or before_gone
+                )
+                announced = False
+                announcement = -1
+                for t in range(attribution_count):
+                    if attributions[t, 1] == start or attributions[t, 2] == start:
+                        announced = True
+                        if attribution_names[t] != 0 and attribution_names[t] == author_names[source]:
+                            flags |= ATTRIBUTED
+                        announcement = t
+                if mark_flags and _share_of(info, start, stop, mark_flags) >= 80:
+                    flags |= IN_MARK
+                if is_code(info, start, stop):
+                    flags |= IS_CODE
+                known_source = False
+                for a in range(accepted_from, span_count):
+                    known_source = known_source or spans[a, SOURCE] == source
+                # inside a line of its own people repeat phrases; quotes begin and end where lines or sentences do
+                need = min_evidence * 2
+                if flags & WHOLE_LINES:
+                    need = min_evidence_lines if paragraph else min_evidence_lines * 2
+                elif (starts_line and (stop >= end or info[stop] & SENTENCE)) or (
+                    ends_line and info[start] & SENTENCE
+                ):
+                    need = min_evidence
+                words_needed = min_words
+                if flags & WHOLE_LINES:
+                    words_needed = min(words_needed, 3)
+                if flags & SAME_AUTHOR:
+                    # people repeat themselves: only what is long enough was pasted
+                    need = min_evidence * repeat_factor
+                    words_needed = max(min_words, min_words * repeat_factor * 2 // 3)
+                elif known_source:
+                    need = need * 2 // 3
+                if flags & ATTRIBUTED:
+                    # a few words that begin alike are none: "X wrote: … I think …"
+                    need = min(need, 48 if ends_line else min_evidence_lines)
+                    words_needed = 1
+                elif flags & IN_MARK or announced:
+                    need = min(need, 80)
+                    words_needed = min(words_needed, 3)
+                if cut and not flags & (ATTRIBUTED | IN_MARK):
+                    need = max(need, min_evidence_lines)
+                if evidence < need or matched < words_needed:
+                    continue
+                if (
+                    not (flags & (ATTRIBUTED | IN_MARK) or announced)
+                    and matched * 100 < (stop - start) * MIN_DENSITY
+                ):
+                    continue  # a form that two people filled in, a list in two versions
+                if span_count == spans.shape[0]:
+                    spans = _grow_rows(spans)
+                spans[span_count, POST] = post
+                spans[span_count, START] = start
+                spans[span_count, END] = stop
+                spans[span_count, SOURCE] = source
+                spans[span_count, EVIDENCE] = evidence
+                spans[span_count, MATCHED] = matched
+                spans[span_count, FIRST_RUN] = run_count
+                for r in range(candidates[c, FIRST_RUN], candidates[c, LAST_RUN]):
+                    a = max(start, candidate_runs[r, 0])
+                    b = min(stop, candidate_runs[r, 0] + candidate_runs[r, 2])
+                    if b > a:
+                        if run_count == runs.shape[0]:
+                            runs = _grow_rows(runs)
+                        runs[run_count, 0] = a
+                        runs[run_count, 1] = candidate_runs[r, 1] + a - candidate_runs[r, 0]
+                        runs[run_count, 2] = b - a
+                        run_count += 1
+                spans[span_count, LAST_RUN] = run_count
+                code = flags & IS_CODE and not flags & (ATTRIBUTED | IN_MARK) and not announced
+                if not code:
+                    flags &= ~IS_CODE
+                for i in range(start, stop):
+                    state[i] = CODE_COPY if code else COPIED
+                if announcement >= 0 and not code:
+                    flags |= CHROME_BEFORE
+                    attribution_used[announcement] = True
+                    chrome_start = attributions[announcement, 0]
+                    # "A wrote: B wrote:" announce one passage together
+                    outer = announcement - 1
+                    while outer >= 0 and attributions[outer, 2] == chrome_start:
+                        chrome_start = attributions[outer, 0]
+                        outer -= 1
+                    for i in range(chrome_start, start):
+                        if state[i] == OWN:
+                            state[i] = CHROME
+                spans[span_count, FLAGS] = flags
+                span_count += 1
 
         # -- code that goes on from an announced passage of the same post is quoted, not pasted
         for a in range(accepted_from, span_count):
@@ -422,7 +441,13 @@ def find_within(
             if attribution_used[t] or name == 0:
                 continue
             start = attributions[t, 1]
-            if start >= end or state[start] != OWN:
+            while start < end and (state[start] == COPIED or state[start] == CHROME):
+                start += 1  # what the author quoted in turn stands before it
+            if (
+                start >= end
+                or state[start] != OWN
+                or not (info[start] & LINE_START or start == attributions[t, 1])
+            ):
                 continue
             stop = start + 1
             while stop < end and not info[stop] & LINE_START and state[stop] == OWN:
@@ -471,7 +496,7 @@ def find_within(
             span_count += 1
             for i in range(start, stop):
                 state[i] = COPIED
-            for i in range(attributions[t, 0], start):
+            for i in range(attributions[t, 0], attributions[t, 1]):
                 if state[i] == OWN:
                     state[i] = CHROME
 
