@@ -16,6 +16,7 @@ from dedup.match.exact import collapse
 from dedup.order import order_posts, read_times
 from dedup.quotes.attribution import Names, name_table
 from dedup.quotes.threads import Threads, group_threads, title_key
+from dedup.quotes.within import count_own
 from dedup.stage import Stage
 
 EMPTY_TEXTS = pa.array(["", "[deleted]", "[removed]"])
@@ -87,11 +88,14 @@ def index_posts(stage: Stage, config: Config) -> tuple[Index, list[pa.StringArra
         _concatenate([c.column("text_hash_2").to_numpy() for c in counts], np.uint64),
     )
     protected = np.isin(author_hashes, protected_hashes) & (author_hashes != 0)
+    info = _concatenate([w.info for w in words], np.uint16)
+    state = np.zeros(len(hashes), np.uint8)
+    sizes = count_own(offsets, info, state)
     index = Index(
         offsets=offsets,
         hashes=hashes,
-        info=_concatenate([w.info for w in words], np.uint16),
-        state=np.zeros(len(hashes), np.uint8),
+        info=info,
+        state=state,
         blocks=blocks,
         rank=rank,
         order=order,
@@ -100,7 +104,7 @@ def index_posts(stage: Stage, config: Config) -> tuple[Index, list[pa.StringArra
         author_names=author_names,
         names=names,
         stands_for=collapse(
-            text_hashes, offsets, hashes, authors, threads.thread_of, rank, empty | protected
+            text_hashes, offsets, hashes, sizes, authors, threads.thread_of, rank, empty | protected
         ),
         empty=empty,
         protected=protected,

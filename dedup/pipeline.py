@@ -150,7 +150,7 @@ def resemble(index: Index, passages: Passages, config: Config, engine: Engine) -
     """Add what near-duplicates have in common, found by signatures of what is left of the posts."""
     # what is shorter was compared as a whole text: "+1" is nobody's near-duplicate
     active = (index.stands_for == np.arange(len(index.rank))) & ~index.empty
-    active &= count_own(index.offsets, index.state) >= SHORT_WORDS
+    active &= count_own(index.offsets, index.info, index.state) >= SHORT_WORDS
     pairs = pair_up(
         index.offsets, index.hashes, index.state, index.rank, active, config.match, engine.map_kernels
     )

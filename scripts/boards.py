@@ -153,7 +153,7 @@ def print_table(rows: Sequence[Row], columns: dict[str, str]) -> None:
     titles = ["set", "posts", *columns, "seconds", "MB"]
     print(f"| {' | '.join(titles)} |\n|---|{'---:|' * (len(titles) - 1)}")
     for row in rows:
-        cells = [row.name, f"{row.posts:,}", *(_cell(row.scores[key]) for key in columns.values())]
+        cells = [row.name, f"{row.posts:,}", *(_cell(row.scores.get(key)) for key in columns.values())]
         print(f"| {' | '.join([*cells, f'{row.seconds:.1f}', f'{row.memory_mb:,}'])} |")
     print(flush=True)
 

@@ -24,7 +24,7 @@ PLAIN = {"encoding", "whitespace", "page_chrome", "quote_chrome", "empty"}
 """Reasons that need no source."""
 DROPS = {"exact_duplicate", "near_duplicate", "repost"}
 LEAST_SCORE = 0.5
-"""Of the words that go as a quote, so many must be the source's."""
+"""Of the words of a passage that goes as a quote, so many must be the sources'."""
 ROUNDING = 0.001
 
 REPAIR = ftfy.TextFixerConfig(
@@ -35,6 +35,7 @@ REPAIR = ftfy.TextFixerConfig(
     fix_character_width=False,
 )
 
+_BLANKS = re.compile(r"[^\S\n]")  # a no-break space can stand between two halves of a repair
 _UNSPACED = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u30ff\u3400-\u9fff\uf900-\ufaff"
 _WORD = re.compile(rf"(?:https?://|www\.)[^\s<>\"]+|(?=[{_UNSPACED}])[^\W_]|[^\W_{_UNSPACED}]+")
 
@@ -51,7 +52,9 @@ def read_lines(out: Path, folder: str) -> list[dict[str, Any]]:
 @functools.lru_cache(maxsize=4096)
 def fold(text: str) -> str:
     """Text as two copies of it are compared: repaired, compatibility-folded, without invisible characters."""
-    text = ftfy.fix_text(text, REPAIR)
+    text = _BLANKS.sub(" ", text)
+    for _ in range(2):  # one repair can make room for another
+        text = ftfy.fix_text(text, REPAIR)
     letters = "".join(
         unicodedata.normalize("NFKC", char) if unicodedata.category(char)[0] in "LN" else char
         for char in text
@@ -212,9 +215,17 @@ class Check:
     def nothing_lost(self) -> Iterator[str]:
         """Every removed copy leads to kept text that has its words, up to the score."""
         for record in self.records:
+            passages: dict[int, list[dict[str, Any]]] = {}
             for edit in record["edits"]:
                 if edit["why"] in COPIES:
                     yield from self._source_has(record, edit)
+                if edit["why"] in ("quote", "boilerplate"):
+                    passages.setdefault(edit["group"], []).append(edit)
+            for edits in passages.values():
+                words = [len(words_of(edit["raw"])) for edit in edits]
+                copied = sum(edit["score"] * n for edit, n in zip(edits, words, strict=True))
+                if copied < LEAST_SCORE * sum(words):
+                    yield f"{record['id']}: of the passage {edits[0]['raw'][:60]!r} only {copied} words are copied"
 
     def _source_has(self, record: dict[str, Any], edit: dict[str, Any]) -> Iterator[str]:
         what = f"{record['id']} [{edit['start']}:{edit['end']}] {edit['why']} {edit['raw'][:60]!r}"
@@ -242,8 +253,6 @@ class Check:
                 f"{what}: of {len(words)} words {shared} stand in {source['id']} [{start}:{end}],"
                 f" though the score is {edit['score']}"
             )
-        if edit["score"] < LEAST_SCORE and edit["why"] != "near_duplicate":
-            yield f"{what}: goes with a score of {edit['score']}"
 
     def own_words_stay(self) -> Iterator[str]:
         """No dropped post has a block of words that is surely its own."""

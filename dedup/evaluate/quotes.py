@@ -149,7 +149,7 @@ def count_posts(
 
     @lru_cache(maxsize=_CACHED_SOURCES)
     def runs_of(source: str) -> frozenset[tuple[str, ...]]:
-        return frozenset(run for run, _, _ in _runs(texts.get(source, "")))
+        return frozenset(_runs(_WORD.findall(texts.get(source, ""))))
 
     seen: set[bytes] = set()
     for post in read():
@@ -222,7 +222,8 @@ def _count(
     for removal in removals:
         start, end = max(0, removal.start), max(0, removal.end)
         taken[start:end] |= _COPY if removal.is_copy else _OTHER
-        if removal.is_copy and not truth[start:end].all():
+        # Most often only white space is taken beyond a quote: no need to look at the source then.
+        if removal.is_copy and (counted[start:end] & (truth[start:end] == _OWN)).any():
             _mark_unmarked(text, start, end, removal.sources, truth, runs_of)
     # One number for each pair of truth and treatment.
     cells = np.bincount(truth[counted] * 4 + taken[counted], minlength=16).reshape(4, 4)
@@ -285,15 +286,14 @@ def _mark_unmarked(
 ) -> None:
     """Mark in `truth` what of text[start:end] one of the sources does have, outside the known quotes."""
     known = [runs_of(source) for source in sources]
-    for run, first, last in _runs(text[start:end]):
+    words = list(_WORD.finditer(text, start, end))
+    for at, run in enumerate(_runs([word[0] for word in words])):
         if any(run in runs for runs in known):
-            here = truth[start + first : start + last]
+            here = truth[words[at].start() : words[at + COPY_WORDS - 1].end()]
             here[here == _OWN] = _UNMARKED
 
 
-def _runs(text: str) -> Iterator[tuple[tuple[str, ...], int, int]]:
-    """All runs of COPY_WORDS words, case apart, and where each begins and ends."""
-    words = [(match[0].casefold(), match.start(), match.end()) for match in _WORD.finditer(text)]
-    for at in range(len(words) - COPY_WORDS + 1):
-        window = words[at : at + COPY_WORDS]
-        yield tuple(word for word, _, _ in window), window[0][1], window[-1][2]
+def _runs(words: list[str]) -> Iterator[tuple[str, ...]]:
+    """All runs of COPY_WORDS words, case apart."""
+    folded = [word.casefold() for word in words]
+    return zip(*(folded[at:] for at in range(COPY_WORDS)), strict=False)

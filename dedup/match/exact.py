@@ -7,13 +7,14 @@ from numba import njit
 from numpy.typing import NDArray
 
 SHORT_WORDS = 5
-"""Equal posts of fewer words ("+1") are copies only when one author posted them twice in one thread."""
+"""Equal posts of fewer words (three characters count as one where words are not spaced) ("+1") are copies only when one author posted them twice in one thread."""
 
 
 def collapse(
     text_hashes: tuple[NDArray[np.uint64], NDArray[np.uint64]],
     offsets: NDArray[np.int64],
     hashes: NDArray[np.uint32],
+    sizes: NDArray[np.int64],
     authors: NDArray[np.int32],
     threads: NDArray[np.int64],
     rank: NDArray[np.int64],
@@ -22,10 +23,12 @@ def collapse(
     """For each post the first post of the same text, or itself: int64 [posts].
 
     text_hashes: two independent hashes of each clean text (128 bits); the words are compared as well.
-    authors: -1 where unknown. skip: bool [posts], posts that take no part.
+    sizes: int64 [posts], words of each. authors: -1 where unknown. skip: bool [posts], posts that take no part.
     """
     order = np.lexsort((rank, text_hashes[1], text_hashes[0]))
-    stands_for: NDArray[np.int64] = _collapse(order, *text_hashes, offsets, hashes, authors, threads, skip)
+    stands_for: NDArray[np.int64] = _collapse(
+        order, *text_hashes, offsets, hashes, sizes, authors, threads, skip
+    )
     return stands_for
 
 
@@ -36,6 +39,7 @@ def _collapse(
     two: NDArray[np.uint64],
     offsets: NDArray[np.int64],
     hashes: NDArray[np.uint32],
+    sizes: NDArray[np.int64],
     authors: NDArray[np.int32],
     threads: NDArray[np.int64],
     skip: NDArray[np.bool_],
@@ -51,8 +55,7 @@ def _collapse(
         ):
             stop += 1
         if stop - at > 1:
-            words = offsets[order[at] + 1] - offsets[order[at]]
-            if words >= SHORT_WORDS:
+            if sizes[order[at]] >= SHORT_WORDS:
                 _stand(order, at, stop, stands_for, offsets, hashes, skip)
             else:
                 _pair_short(order, at, stop, stands_for, authors, threads, skip)

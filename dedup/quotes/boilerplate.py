@@ -54,6 +54,7 @@ def find_signatures(posts, group_offsets, offsets, hashes, info, state, threads,
                 mixed = np.uint64(7)
                 lines = 0
                 best = np.int64(-1)
+                ruled = False
                 best_slot = np.uint64(0)
                 at = end - 1
                 while at > begin and lines < MOST_SIGNATURE_LINES and end - at <= MOST_SIGNATURE_WORDS:
@@ -75,10 +76,11 @@ def find_signatures(posts, group_offsets, offsets, hashes, info, state, threads,
                                     seen[slot, t] = threads[post]
                                     break
                         elif seen[slot, min_threads - 1] >= 0 and source[slot] != at:
-                            best = at
-                            best_slot = slot
-                            if info[at] & RULE:
-                                break  # "Thanks, Joe" above the dashes is said anew each time
+                            # "Thanks, Joe" above the dashes is said anew each time
+                            if info[at] & RULE or not ruled:
+                                best = at
+                                best_slot = slot
+                                ruled = info[at] & RULE != 0
                     at -= 1
                 if turn == 0 or best < 0:
                     continue

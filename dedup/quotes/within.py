@@ -18,7 +18,7 @@ from numba import njit
 from dedup.quotes.align import evidence_of, grow_chain
 from dedup.quotes.attribution import find_attributions
 from dedup.text.shingles import shingle_hash
-from dedup.text.tokens import CODE, LINE_START, MARKED, PARAGRAPH, PREFIXED, SENTENCE
+from dedup.text.tokens import CHARACTER, CODE, LINE_START, MARKED, PARAGRAPH, PREFIXED, SENTENCE
 
 SEED_WORDS = 3
 MOST_POSTINGS = 64
@@ -65,12 +65,15 @@ def is_code(info, start, end):
 
 
 @njit(nogil=True, cache=True)
-def count_own(offsets, state):
-    """How many words of each post are its own: int64 [posts]."""
+def count_own(offsets, info, state):
+    """How many words of each post are its own, characters counted as thirds: int64 [posts]."""
     counts = np.zeros(offsets.shape[0] - 1, np.int64)
     for post in range(counts.shape[0]):
+        thirds = 0
         for i in range(offsets[post], offsets[post + 1]):
-            counts[post] += state[i] == OWN
+            if state[i] == OWN:
+                thirds += 1 if info[i] & CHARACTER else 3
+        counts[post] = thirds // 3
     return counts
 
 
@@ -362,7 +365,7 @@ def find_within(
                     # people repeat themselves: only what is long enough was pasted
                     need = min_evidence * repeat_factor
                     words_needed = max(min_words, min_words * repeat_factor * 2 // 3)
-                elif known_source:
+                elif known_source and flags & WHOLE_LINES:
                     need = need * 2 // 3
                 if flags & ATTRIBUTED:
                     # a few words that begin alike are none: "X wrote: … I think …"

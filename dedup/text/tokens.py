@@ -44,6 +44,8 @@ SENTENCE = 1 << 12
 """The word is the first of a line or sentence."""
 RULE = 1 << 14
 """The word is the first after a line of dashes or the like: what sets off a signature."""
+CHARACTER = 1 << 15
+"""The word is one character of a script written without spaces: a third of a word, about."""
 MARKED = 1 << 13
 """The word stands in a quote that the dump marks as one (set by `quotes.marks`)."""
 
@@ -331,7 +333,7 @@ def _tokenize(
                 if entry & ~_STEPS != word:
                     entry = word | np.uint64(_rarity_of(h32, kind == SINGLE, rarity_keys, rarity_steps))
                     recent[cell] = entry
-                info[count] = flags | np.uint16(entry & _STEPS)
+                info[count] = flags | np.uint16(entry & _STEPS) | (CHARACTER if kind == SINGLE else 0)
                 starts[count] = start - begin
                 ends[count] = stop - begin
                 count += 1
