@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from dedup.arrays import Bytes, Flags, Int, Int32s, Int64s, UInt16s, UInt32s
 from dedup.quotes.find import PROTECTED, RESEMBLES, SIGNATURE
-from dedup.quotes.within import BOILERPLATE, CHROME, CHROME_BEFORE, IS_CODE, OWN, _grow_rows
+from dedup.quotes.within import BOILERPLATE, CHROME, CHROME_BEFORE, CODE_COPY, IS_CODE, OWN, _grow_rows
 from dedup.text.shingles import jaccard
-from dedup.text.tokens import LINE_START
+from dedup.text.tokens import LINE_START, RARITY_MASK, URL
 
 KEEP, TRIM, DROP = range(3)
 ACTIONS = ("keep", "trim", "drop")
@@ -89,7 +89,7 @@ class Policy(NamedTuple):
 
 @njit(nogil=True, cache=True)
 def has_own_block(state: Bytes, info: UInt16s, begin: Int, end: Int) -> Any:
-    """Whether OWN_BLOCK_WORDS own words stand in a row, or OWN_LINE_WORDS fill a line."""
+    """Whether OWN_BLOCK_WORDS own words stand in a row, or OWN_LINE_WORDS fill a line, or a link is own."""
     row = 0
     line = 0
     whole = True
@@ -102,7 +102,7 @@ def has_own_block(state: Bytes, info: UInt16s, begin: Int, end: Int) -> Any:
         line += 1
         if state[i] == OWN:
             row += 1
-            if row >= OWN_BLOCK_WORDS:
+            if row >= OWN_BLOCK_WORDS or info[i] & RARITY_MASK == URL:
                 return True
         else:
             row = 0
@@ -121,6 +121,35 @@ def _has_own_line(state: Bytes, info: UInt16s, begin: Int, end: Int) -> Any:
             whole = True
         whole = whole and state[i] == OWN
     return whole
+
+
+@njit(nogil=True, cache=True)
+def _likeness_of_rest(
+    hashes: UInt32s,
+    state: Bytes,
+    begin: Int,
+    end: Int,
+    from_other: Flags,
+    other_begin: Int,
+    other_end: Int,
+    shingle_words: Int,
+) -> Any:
+    """Jaccard similarity of what two posts are without what others said, signatures and "X wrote:".
+
+    from_other: bool [end - begin], which of the post's words are copied from the other one.
+    """
+    words = np.empty(end - begin + other_end - other_begin, np.uint32)
+    count = 0
+    for i in range(begin, end):
+        if state[i] == OWN or state[i] == CODE_COPY or from_other[i - begin]:
+            words[count] = hashes[i]
+            count += 1
+    middle = count
+    for i in range(other_begin, other_end):
+        if state[i] == OWN or state[i] == CODE_COPY:
+            words[count] = hashes[i]
+            count += 1
+    return jaccard(words, 0, middle, middle, count, shingle_words)
 
 
 @njit(nogil=True, cache=True)
@@ -410,6 +439,19 @@ def settle(
                 and _has_own_line(state, info, begin, end)
             )
             if likeness >= policy.threshold and not answers:
+                # a quote or signature that both have does not make them alike
+                from_other = np.zeros(end - begin, np.bool_)
+                for s in range(first_span, last_span):
+                    for w in range(walked_of[s - first_span, 0], walked_of[s - first_span, 1]):
+                        if walked[w, 2] == best_source and not spans[s, 6] & SIGNATURE:
+                            from_other[walked[w, 0] - begin : walked[w, 0] + walked[w, 1] - begin] = True
+                likeness_of_rest = _likeness_of_rest(
+                    hashes, state, begin, end, from_other,
+                    offsets[best_source], offsets[best_source + 1], policy.shingle_words,
+                )  # fmt: skip
+            else:
+                likeness_of_rest = 0.0
+            if min(likeness, likeness_of_rest) >= policy.threshold and not answers:
                 copy_of[post] = best_source
                 if policy.near:
                     action[post] = DROP

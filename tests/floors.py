@@ -35,6 +35,7 @@ OWN_SLACK = 0.005
 FEWEST = 12
 """A figure over fewer quotes or pairs says nothing."""
 FEWEST_CHARS = 2_000
+SHINGLE_WORDS = Config().match.shingle_words
 COPIES = {"exact_duplicate", "double_post", "near_duplicate", "repost"}
 """Posts that have no own words: what little differs in them is not their author's."""
 
@@ -150,7 +151,7 @@ class Forum:
     def below_threshold(self, threshold: float) -> list[tuple[str, float]]:
         """Posts dropped as near-duplicates of a post that they do not resemble so much."""
         likeness = [
-            (post_id, jaccard(self._words(post_id), self._words(record["duplicate_of"]), 5))
+            (post_id, jaccard(self._words(post_id), self._words(record["duplicate_of"]), SHINGLE_WORDS))
             for post_id, record in self.records.items()
             if record["reason"] == "near_duplicate"
         ]
@@ -160,11 +161,12 @@ class Forum:
         return words_of(self.truth[post_id]["text"])
 
     def near_duplicates_at(self, least: float) -> list[bool]:
-        """For each generated near-duplicate at least so similar, whether it was found."""
+        """For each generated near-duplicate at least so similar, once repaired, whether it was found."""
         return [
             self.is_duplicate(pair)
             for pair in self.pairs
-            if pair["kind"] == "near" and pair["jaccard"] >= least
+            if pair["kind"] == "near"
+            and jaccard(self._words(pair["a"]), self._words(pair["b"]), SHINGLE_WORDS) >= least
         ]
 
     def dropped_with_own_words(self, words: int) -> Iterator[str]:

@@ -30,6 +30,8 @@ from dedup.text.tables import (
 
 RARITY_MASK = 0x7F
 """Bits of `info` that hold how rare the word is, in eighths of a nat."""
+URL = 127
+"""Rarity of a URL: there is hardly another like it."""
 LINE_START = 1 << 7
 """The word is the first on its line."""
 PREFIXED = 1 << 8
@@ -286,7 +288,8 @@ def _tokenize(
                 second = np.int32(data[at + 1]) | 0x20 if at + 1 < end else 0
                 if (low == 104 and second == 116) or (low == 119 and second == 119):  # ht, ww
                     stop = _url_end(data, at, end, classes)
-                if stop > at:
+                url = stop > at
+                if url:
                     for i in range(at, stop):
                         c = np.uint64(data[i])
                         if 65 <= data[i] <= 90:
@@ -330,7 +333,9 @@ def _tokenize(
                 word = (np.uint64(h32) << np.uint64(8)) | (np.uint64(kind == SINGLE) << np.uint64(7))
                 cell = (h32 >> np.uint32(1)) & np.uint32(_RECENT - 1)
                 entry = recent[cell]
-                if entry & ~_STEPS != word:
+                if url:
+                    entry = np.uint64(URL)
+                elif entry & ~_STEPS != word:
                     entry = word | np.uint64(_rarity_of(h32, kind == SINGLE, rarity_keys, rarity_steps))
                     recent[cell] = entry
                 info[count] = flags | np.uint16(entry & _STEPS) | (CHARACTER if kind == SINGLE else 0)
