@@ -46,6 +46,8 @@ REPOST_SHARE = 90
 """Percent of a repost's words that must stand elsewhere."""
 REPOST_OWN_SHARE = 98
 """Percent of a repost's words that must lie in copied passages: "so true" is worth keeping."""
+MOST_TRIED = 16
+"""Posts that one post is compared with as a whole."""
 SOURCE_SHARE = 90
 """Percent of a passage's matched words that must be found in text that stays."""
 
@@ -429,13 +431,28 @@ def settle(
         # copied code stays, and so does what is protected: then the post does
         stays = shielded or (code_words > 0 and not policy.code)
         if best_source >= 0 and not own_block and not stays:
-            likeness = jaccard(
-                hashes, begin, end, offsets[best_source], offsets[best_source + 1], policy.shingle_words
-            )
+            # the post it is most like, of those that any of it comes from
+            most_like = best_source
+            likeness = 0.0
+            tried = np.empty(MOST_TRIED, np.int64)
+            tries = 0
+            for w in range(walked_count):
+                known = False
+                for t in range(tries):
+                    known = known or tried[t] == walked[w, 2]
+                if known or tries == MOST_TRIED:
+                    continue
+                other = walked[w, 2]
+                tried[tries] = other
+                tries += 1
+                alike = jaccard(hashes, begin, end, offsets[other], offsets[other + 1], policy.shingle_words)
+                if alike > likeness:
+                    likeness = alike
+                    most_like = other
             answers = (
-                threads[post] == threads[best_source]
+                threads[post] == threads[most_like]
                 and authors[post] >= 0
-                and authors[post] != authors[best_source]
+                and authors[post] != authors[most_like]
                 and _has_own_line(state, info, begin, end)
             )
             if likeness >= policy.threshold and not answers:
@@ -443,21 +460,21 @@ def settle(
                 from_other = np.zeros(end - begin, np.bool_)
                 for s in range(first_span, last_span):
                     for w in range(walked_of[s - first_span, 0], walked_of[s - first_span, 1]):
-                        if walked[w, 2] == best_source and not spans[s, 6] & SIGNATURE:
+                        if walked[w, 2] == most_like and not spans[s, 6] & SIGNATURE:
                             from_other[walked[w, 0] - begin : walked[w, 0] + walked[w, 1] - begin] = True
                 likeness_of_rest = _likeness_of_rest(
                     hashes, state, begin, end, from_other,
-                    offsets[best_source], offsets[best_source + 1], policy.shingle_words,
+                    offsets[most_like], offsets[most_like + 1], policy.shingle_words,
                 )  # fmt: skip
             else:
                 likeness_of_rest = 0.0
             if min(likeness, likeness_of_rest) >= policy.threshold and not answers:
-                copy_of[post] = best_source
+                copy_of[post] = most_like
                 if policy.near:
                     action[post] = DROP
                     reason[post] = NEAR
                     similarity[post] = likeness
-                    duplicate_of[post] = best_source
+                    duplicate_of[post] = most_like
                 verdict = NEAR
             elif (
                 standing_words * 100 >= words_of_post * REPOST_SHARE
