@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from dedup.arrays import Bytes, Flags, Int, Int32s, Int64s, UInt16s, UInt32s
 from dedup.quotes.find import PROTECTED, RESEMBLES, SIGNATURE
-from dedup.quotes.within import BOILERPLATE, CHROME, CHROME_BEFORE, CODE_COPY, IS_CODE, OWN, _grow_rows
-from dedup.text.shingles import jaccard
+from dedup.quotes.within import BOILERPLATE, CHROME, CHROME_BEFORE, COPIED, IS_CODE, OWN, _grow_rows
+from dedup.text.shingles import count_shingles, jaccard, shingle_hash, similarity_of_sets
 from dedup.text.tokens import LINE_START, RARITY_MASK, URL
 
 KEEP, TRIM, DROP = range(3)
@@ -126,6 +126,31 @@ def _has_own_line(state: Bytes, info: UInt16s, begin: Int, end: Int) -> Any:
 
 
 @njit(nogil=True, cache=True)
+def _shingles_of_rest(hashes: UInt32s, begin: Int, end: Int, elsewhere: Flags, shingle_words: Int) -> Any:
+    """Sorted shingles of the words begin:end: those not wholly said `elsewhere`, and the others."""
+    rest = np.empty(count_shingles(end - begin, shingle_words), np.uint64)
+    others = np.empty_like(rest)
+    rest_count = 0
+    others_count = 0
+    width = min(end - begin, shingle_words)
+    inside = 0
+    for i in range(end - begin):
+        inside += elsewhere[i]
+        first = i - width + 1
+        if first > 0:
+            inside -= elsewhere[first - 1]
+        if first >= 0:
+            key = shingle_hash(hashes, begin + first, width)
+            if inside == width:
+                others[others_count] = key
+                others_count += 1
+            else:
+                rest[rest_count] = key
+                rest_count += 1
+    return np.unique(rest[:rest_count]), np.unique(others[:others_count])
+
+
+@njit(nogil=True, cache=True)
 def _likeness_of_rest(
     hashes: UInt32s,
     state: Bytes,
@@ -136,22 +161,33 @@ def _likeness_of_rest(
     other_end: Int,
     shingle_words: Int,
 ) -> Any:
-    """Jaccard similarity of what two posts are without what others said, signatures and "X wrote:".
+    """Jaccard similarity of two posts without what either has from others, signatures and "X wrote:".
 
     from_other: bool [end - begin], which of the post's words are copied from the other one.
     """
-    words = np.empty(end - begin + other_end - other_begin, np.uint32)
-    count = 0
+    elsewhere = np.zeros(end - begin, np.bool_)
     for i in range(begin, end):
-        if state[i] == OWN or state[i] == CODE_COPY or from_other[i - begin]:
-            words[count] = hashes[i]
-            count += 1
-    middle = count
+        elsewhere[i - begin] = _leaves(state[i]) and not from_other[i - begin]
+    rest, gone = _shingles_of_rest(hashes, begin, end, elsewhere, shingle_words)
+    elsewhere = np.zeros(other_end - other_begin, np.bool_)
     for i in range(other_begin, other_end):
-        if state[i] == OWN or state[i] == CODE_COPY:
-            words[count] = hashes[i]
+        elsewhere[i - other_begin] = _leaves(state[i])
+    other_rest, _ = _shingles_of_rest(hashes, other_begin, other_end, elsewhere, shingle_words)
+    # what the post has from a third one counts on neither side
+    kept = np.empty_like(other_rest)
+    count = 0
+    for key in other_rest:
+        at = np.searchsorted(gone, key)
+        if at == gone.shape[0] or gone[at] != key:
+            kept[count] = key
             count += 1
-    return jaccard(words, 0, middle, middle, count, shingle_words)
+    return similarity_of_sets(rest, kept[:count])
+
+
+@njit(nogil=True, cache=True)
+def _leaves(state: Int) -> bool:
+    """Whether a word in this state is taken out of its post."""
+    return state in (COPIED, CHROME, BOILERPLATE)
 
 
 @njit(nogil=True, cache=True)

@@ -225,7 +225,7 @@ class Check:
                 words = [len(words_of(edit["raw"])) for edit in edits]
                 copied = sum(edit["score"] * n for edit, n in zip(edits, words, strict=True))
                 if copied < LEAST_SCORE * sum(words):
-                    yield f"{record['id']}: of the passage {edits[0]['raw'][:60]!r} only {copied} words are copied"
+                    yield f"{record['id']}: only {copied} words of {edits[0]['raw'][:60]!r} are copied"
 
     def _source_has(self, record: dict[str, Any], edit: dict[str, Any]) -> Iterator[str]:
         what = f"{record['id']} [{edit['start']}:{edit['end']}] {edit['why']} {edit['raw'][:60]!r}"
