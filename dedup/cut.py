@@ -13,7 +13,8 @@ import numpy as np
 from numba import njit
 
 from dedup.arrays import Bytes, Int, Int32s, Int64s
-from dedup.decide import BOILER, DROP, ROW_END, ROW_KEPT, ROW_POST, ROW_START, ROW_WHY
+from dedup.decide import BOILER
+from dedup.trace import DROP, ROW_END, ROW_KEPT, ROW_POST, ROW_START, ROW_WHY
 
 _NEWLINE, _SPACE, _TAB = 10, 32, 9
 

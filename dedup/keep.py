@@ -11,12 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 from rapidfuzz.distance import LCSseq
 
-from dedup import decide
+from dedup import trace
 from dedup.config import Config
-from dedup.decide import DROP, EXACT, KEEP, NEAR, NO_REASON, ROW_COLUMNS, Decisions
+from dedup.decide import EXACT, NEAR, NO_REASON, Decisions
 from dedup.index import Index
+from dedup.own import has_own_block
 from dedup.quotes.within import COPIED
 from dedup.text.shingles import jaccard
+from dedup.trace import DROP, KEEP, ROW_COLUMNS
 
 
 def swap_survivors(decisions: Decisions, index: Index, config: Config) -> Decisions:
@@ -38,9 +40,9 @@ def swap_survivors(decisions: Decisions, index: Index, config: Config) -> Decisi
         members.setdefault(int(duplicate_of[post]), []).append(post)
     # other posts whose removed passages lead to a survivor
     leads_to: dict[int, set[int]] = {}
-    for row in rows[rows[:, decide.ROW_KEPT] == 0].tolist():
-        if row[decide.ROW_SOURCE] >= 0:
-            leads_to.setdefault(row[decide.ROW_SOURCE], set()).add(row[decide.ROW_POST])
+    for row in rows[rows[:, trace.ROW_KEPT] == 0].tolist():
+        if row[trace.ROW_SOURCE] >= 0:
+            leads_to.setdefault(row[trace.ROW_SOURCE], set()).add(row[trace.ROW_POST])
     words = np.diff(index.offsets)
     new_rows: list[NDArray[np.int64]] = []
     gone_posts: set[int] = set()
@@ -77,7 +79,7 @@ def swap_survivors(decisions: Decisions, index: Index, config: Config) -> Decisi
         action[new], reason[new], duplicate_of[new], copy_of[new] = KEEP, NO_REASON, -1, -1
         similarity[new] = np.nan
     if gone_posts:
-        stay = ~np.isin(rows[:, decide.ROW_POST], sorted(gone_posts))
+        stay = ~np.isin(rows[:, trace.ROW_POST], sorted(gone_posts))
         rows = np.concatenate([rows[stay], *new_rows]) if new_rows else rows[stay]
     return Decisions(action, reason, duplicate_of, similarity, copy_of, rows)
 
@@ -113,27 +115,27 @@ def _says_more(index: Index, post: int, other: int) -> bool:
         index.hashes[begin:end].tolist(), there.tolist()
     ).as_matching_blocks():
         state[here : here + size] = COPIED
-    return bool(decide.has_own_block(state, index.info[begin:end], 0, end - begin))
+    return bool(has_own_block(state, index.info[begin:end], 0, end - begin))
 
 
 def _move(rows: NDArray[np.int64], old: int, new: int, shift: int) -> None:
-    mine = rows[:, decide.ROW_SOURCE] == old
-    for column in (decide.ROW_SOURCE_START, decide.ROW_SOURCE_END):
+    mine = rows[:, trace.ROW_SOURCE] == old
+    for column in (trace.ROW_SOURCE_START, trace.ROW_SOURCE_END):
         placed = mine & (rows[:, column] >= 0)
         rows[placed, column] += shift
-    rows[mine, decide.ROW_SOURCE] = new
+    rows[mine, trace.ROW_SOURCE] = new
 
 
 def _whole_row(index: Index, post: int, source: int, why: int) -> NDArray[np.int64]:
     """One row for a post that goes whole, because of another."""
     row = np.full((1, ROW_COLUMNS), -1, np.int64)
-    row[0, decide.ROW_POST] = post
-    row[0, [decide.ROW_START, decide.ROW_END]] = index.offsets[[post, post + 1]]
-    row[0, decide.ROW_WHY] = why
-    row[0, decide.ROW_SOURCE] = source
-    row[0, [decide.ROW_SOURCE_START, decide.ROW_SOURCE_END]] = index.offsets[[source, source + 1]]
-    row[0, decide.ROW_MATCHED] = _shared_words(index, post, source)
-    row[0, [decide.ROW_FLAGS, decide.ROW_GROUP, decide.ROW_KEPT]] = 0
+    row[0, trace.ROW_POST] = post
+    row[0, [trace.ROW_START, trace.ROW_END]] = index.offsets[[post, post + 1]]
+    row[0, trace.ROW_WHY] = why
+    row[0, trace.ROW_SOURCE] = source
+    row[0, [trace.ROW_SOURCE_START, trace.ROW_SOURCE_END]] = index.offsets[[source, source + 1]]
+    row[0, trace.ROW_MATCHED] = _shared_words(index, post, source)
+    row[0, [trace.ROW_FLAGS, trace.ROW_GROUP, trace.ROW_KEPT]] = 0
     return row
 
 

@@ -38,6 +38,7 @@ from dedup.quotes.within import count_own
 from dedup.readers import Block, Inputs, find_sources, parse_block, read_blocks
 from dedup.report.ratios import Ratios
 from dedup.results import Task, make_results, make_tasks
+from dedup.schema import CHROME, POSTS
 from dedup.stage import Stage, block_folder, write_block
 from dedup.text.tables import cache_folder
 from dedup.writers import Encoded, RejectedWriter, ResultsWriter, encode_jsonl
@@ -141,6 +142,9 @@ def read_one(numbered: tuple[int, Block], work: Path, config: Config) -> tuple[i
     """One block of input → normalized posts and words in the work folder; its rejects come back."""
     number, block = numbered
     posts, rejects = parse_block(block, config.read)
+    if config.decide.page_chrome == "keep":
+        kept = pa.ListArray.from_arrays(np.zeros(posts.num_rows + 1, np.int32), pa.array([], CHROME))
+        posts = posts.set_column(posts.schema.get_field_index("chrome"), POSTS.field("chrome"), kept)
     if posts.num_rows:
         write_block(block_folder(work, number), normalize(posts, config.normalize))
     return number, rejects, len(block.data), posts.num_rows

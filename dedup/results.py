@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import xxhash
 from numpy.typing import NDArray
 
-from dedup import cut, decide
+from dedup import cut, decide, trace
 from dedup.decide import WHYS, Decisions
 from dedup.normalize.edits import Change, compose
 from dedup.quotes.find import PROTECTED
@@ -66,23 +66,23 @@ def locate_sources(
     """Look up the source of every row in the block it lies in."""
     places = np.full((len(rows), 2), -1, np.int32)
     trails = np.full(len(rows), -1, np.int64)
-    sourced = np.flatnonzero((rows[:, decide.ROW_SOURCE] >= 0) & (rows[:, decide.ROW_SOURCE_END] > 0))
-    posts = rows[sourced, decide.ROW_SOURCE]
+    sourced = np.flatnonzero((rows[:, trace.ROW_SOURCE] >= 0) & (rows[:, trace.ROW_SOURCE_END] > 0))
+    posts = rows[sourced, trace.ROW_SOURCE]
     block_of = np.searchsorted(blocks, posts, side="right") - 1
     for number in np.unique(block_of).tolist():
         mine = sourced[block_of == number]
-        owners = rows[mine, decide.ROW_SOURCE]
+        owners = rows[mine, trace.ROW_SOURCE]
         first = int(blocks[number])
         word_offsets = offsets[first : blocks[number + 1] + 1]
         batch, words = stage.posts(number), stage.words(number)
         data, begins = utf8_buffers(batch.column("clean"))
-        last_words = rows[mine, decide.ROW_SOURCE_END] - 1
+        last_words = rows[mine, trace.ROW_SOURCE_END] - 1
         trails[mine] = cut.trails(
             last_words, owners - first, data, begins, word_offsets, words.starts, words.ends
         )
         changes = _changes(batch)
         texts = owners - first
-        first_words = rows[mine, decide.ROW_SOURCE_START]
+        first_words = rows[mine, trace.ROW_SOURCE_START]
         spots = cut.source_spots(
             first_words, last_words, texts, data, begins, word_offsets, words.starts, words.ends
         )
@@ -101,14 +101,12 @@ def make_tasks(
     mark_quotes: bool,
 ) -> list[Task]:
     """One task a block."""
-    rows = decisions.rows[
-        np.lexsort((decisions.rows[:, decide.ROW_START], decisions.rows[:, decide.ROW_POST]))
-    ]
+    rows = decisions.rows[np.lexsort((decisions.rows[:, trace.ROW_START], decisions.rows[:, trace.ROW_POST]))]
     sources = locate_sources(stage, blocks, offsets, rows)
     all_ids = pa.chunked_array(ids, pa.string())
     clusters = _clusters(decisions)
     tasks = []
-    bounds = np.searchsorted(rows[:, decide.ROW_POST], blocks)
+    bounds = np.searchsorted(rows[:, trace.ROW_POST], blocks)
     for number in range(stage.blocks):
         posts = slice(int(blocks[number]), int(blocks[number + 1]))
         mine = slice(int(bounds[number]), int(bounds[number + 1]))
@@ -126,8 +124,8 @@ def make_tasks(
                 ids[number],
                 _names(all_ids, decisions.duplicate_of[posts]),
                 _names(all_ids, clusters[posts]),
-                _names(all_ids, rows[mine, decide.ROW_SOURCE]),
-                _names(all_ids, rows[mine, decide.ROW_VIA]),
+                _names(all_ids, rows[mine, trace.ROW_SOURCE]),
+                _names(all_ids, rows[mine, trace.ROW_VIA]),
                 mark_quotes,
             )
         )
@@ -179,7 +177,7 @@ def make_results(task: Task) -> pa.RecordBatch:
     batch, words = stage.posts(task.number), stage.words(task.number)
     block = _Block(batch)
     all_rows = task.rows.copy()
-    all_rows[:, decide.ROW_POST] -= task.first_post
+    all_rows[:, trace.ROW_POST] -= task.first_post
     spots = cut.cut_rows(
         all_rows,
         block.data,
@@ -191,7 +189,7 @@ def make_results(task: Task) -> pa.RecordBatch:
         task.action,
         task.mark_quotes,
     )
-    kept = all_rows[:, decide.ROW_KEPT] == 1
+    kept = all_rows[:, trace.ROW_KEPT] == 1
     removed = _Rows(task, block, all_rows, spots, ~kept & (spots[:, 1] > spots[:, 0]))
     raw_words, clean_words = _count_words(task, batch, all_rows)
     texts = _texts(block, removed)
@@ -337,7 +335,7 @@ class _Rows:
         self, task: Task, block: _Block, rows: NDArray[np.int64], spots: NDArray[np.int32], wanted: Any
     ) -> None:
         self.rows, self.spots = rows[wanted], spots[wanted]
-        self.owners = self.rows[:, decide.ROW_POST]
+        self.owners = self.rows[:, trace.ROW_POST]
         self.places = task.sources.places[wanted]
         self._sources, self._vias = (ids.filter(pa.array(wanted)) for ids in (task.source_ids, task.via_ids))
         count, carry = cut.count_points, cut.carry_to_raw
@@ -347,26 +345,26 @@ class _Rows:
         self.raw_points = np.stack(
             [carry(self.owners, self.points[:, side], side == 1, *block.changes) for side in (0, 1)], axis=1
         )
-        marked = task.mark_quotes & (self.rows[:, decide.ROW_WHY] == decide.QUOTE)
+        marked = task.mark_quotes & (self.rows[:, trace.ROW_WHY] == decide.QUOTE)
         marks = pc.binary_join_element_wise("[quote ", pc.fill_null(self._sources, "?"), "]", "")
         self.new = pc.if_else(pa.array(marked), marks, pa.scalar("", pa.string()))
 
     def why(self) -> pa.StringArray:
-        return pa.array(WHYS, pa.string()).take(pa.array(self.rows[:, decide.ROW_WHY]))
+        return pa.array(WHYS, pa.string()).take(pa.array(self.rows[:, trace.ROW_WHY]))
 
     def evidence(self, wanted: NDArray[np.int64]) -> dict[str, pa.Array]:
         """The fields of EDIT that tell where a copy comes from; null where `wanted` is -1."""
         row = self.rows
-        bare = (row[:, decide.ROW_WHY] == decide.QUOTE_CHROME) | (row[:, decide.ROW_WHY] == decide.EMPTY)
+        bare = (row[:, trace.ROW_WHY] == decide.QUOTE_CHROME) | (row[:, trace.ROW_WHY] == decide.EMPTY)
         none = wanted < 0
         known = np.where(none, 0, wanted)
         if not len(row):
             nulls = {field.name: pa.nulls(len(wanted), field.type) for field in list(EDIT)[5:]}
             return nulls | {"flags": pa.array([[]] * len(wanted), pa.list_(pa.string()))}
-        bare, sourceless = none | bare[known], none | (row[known, decide.ROW_SOURCE] < 0)
-        words = np.maximum(1, row[:, decide.ROW_END] - row[:, decide.ROW_START])
-        score = (row[:, decide.ROW_MATCHED] / words).astype(np.float32)
-        kinds, codes = np.unique(np.where(bare, 0, row[known, decide.ROW_FLAGS]), return_inverse=True)
+        bare, sourceless = none | bare[known], none | (row[known, trace.ROW_SOURCE] < 0)
+        words = np.maximum(1, row[:, trace.ROW_END] - row[:, trace.ROW_START])
+        score = (row[:, trace.ROW_MATCHED] / words).astype(np.float32)
+        kinds, codes = np.unique(np.where(bare, 0, row[known, trace.ROW_FLAGS]), return_inverse=True)
         names = [[name for flag, name in FLAG_NAMES.items() if kind & flag] for kind in kinds.tolist()]
         return {
             "source_id": self._sources.take(pa.array(known, mask=sourceless)),
@@ -380,7 +378,7 @@ class _Rows:
 
     def _groups(self) -> NDArray[np.int64]:
         """The groups of each post, counted from 0."""
-        pairs = np.stack([self.owners, self.rows[:, decide.ROW_GROUP]], axis=1)
+        pairs = np.stack([self.owners, self.rows[:, trace.ROW_GROUP]], axis=1)
         distinct, codes = np.unique(pairs, axis=0, return_inverse=True)
         first = np.searchsorted(distinct[:, 0], distinct[:, 0])
         return (np.arange(len(distinct)) - first)[codes.reshape(-1)]
@@ -398,10 +396,10 @@ def _count_words(
         owners = np.repeat(np.arange(batch.num_rows), np.diff(changes.offsets.to_numpy()))
         posts = np.unique(owners[chrome])
         raw[posts] = np.diff(tokenize(batch.column("text").take(pa.array(posts))).offsets)
-    gone = rows[rows[:, decide.ROW_KEPT] == 0]
+    gone = rows[rows[:, trace.ROW_KEPT] == 0]
     taken = np.zeros(batch.num_rows, np.int64)
-    np.add.at(taken, gone[:, decide.ROW_POST], gone[:, decide.ROW_END] - gone[:, decide.ROW_START])
-    final = np.where(task.action == decide.DROP, 0, clean - taken)
+    np.add.at(taken, gone[:, trace.ROW_POST], gone[:, trace.ROW_END] - gone[:, trace.ROW_START])
+    final = np.where(task.action == trace.DROP, 0, clean - taken)
     return raw, final
 
 

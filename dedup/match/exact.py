@@ -7,7 +7,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 SHORT_WORDS = 5
-"""Equal posts of fewer words (three characters count as one where words are not spaced) ("+1") are copies only when one author posted them twice in one thread."""
+"""Equal posts of fewer words ("+1") are copies only when one author posted them twice in one thread. Where
+words are not spaced, three characters count as one."""
 
 
 def collapse(
@@ -22,8 +23,9 @@ def collapse(
 ) -> NDArray[np.int64]:
     """For each post the first post of the same text, or itself: int64 [posts].
 
-    text_hashes: two independent hashes of each clean text (128 bits); the words are compared as well.
-    sizes: int64 [posts], words of each. authors: -1 where unknown. skip: bool [posts], posts that take no part.
+    text_hashes: two independent hashes of each clean text (128 bits); words are compared as well.
+    sizes: int64 [posts], words of each. authors: -1 where unknown.
+    skip: bool [posts], posts that take no part.
     """
     order = np.lexsort((rank, text_hashes[1], text_hashes[0]))
     stands_for: NDArray[np.int64] = _collapse(
