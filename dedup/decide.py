@@ -119,10 +119,10 @@ def settle(
     taken = np.empty((256, 3), np.int64)
     taken_count = np.int64(0)
     taken_of = np.zeros((posts, 2), np.int64)
-    pieces = np.empty((256, 4), np.int64)
+    pieces = np.empty((256, 5), np.int64)
     piece_count = np.int64(0)
     pieces_of = np.zeros((posts, 2), np.int64)
-    walked = np.empty((256, 4), np.int64)
+    walked = np.empty((256, 5), np.int64)
 
     for post in order:
         begin = offsets[post]
@@ -168,7 +168,7 @@ def settle(
                 copy_of[post] = copy_of[survivor] if copy_of[survivor] >= 0 else survivor
             why = np.int64(reason[post])
             walked_count = np.int64(0)
-            walked, walked_count, _ = walk(
+            walked, walked_count = walk(
                 begin, end - begin, post, action, stands_for, offsets, taken, taken_of, pieces, pieces_of,
                 walked, zero, begin,
             )  # fmt: skip
@@ -221,19 +221,20 @@ def settle(
             walked_from = walked_count
             matched = np.int64(0)
             standing = np.int64(0)
+            kept = False
             for r in range(spans[s, 7], spans[s, 8]):
                 matched += runs[r, 2]
-                walked, walked_count, chrome = walk(
+                walked, walked_count = walk(
                     runs[r, 1], runs[r, 2], spans[s, 3], action, stands_for, offsets, taken, taken_of,
                     pieces, pieces_of, walked, walked_count, runs[r, 0],
                 )  # fmt: skip
-                standing += chrome
             for w in range(walked_from, walked_count):
                 standing += walked[w, 1]
+                kept = kept or walked[w, 4] == 0
             walked_of[s - first_span, 0] = walked_from
             walked_of[s - first_span, 1] = walked_count
             standing_of[s - first_span] = standing
-            if standing * 100 >= matched * SOURCE_SHARE:
+            if kept and standing * 100 >= matched * SOURCE_SHARE:
                 alive[s - first_span] = True
             else:
                 lost[s - first_span] = True
@@ -262,11 +263,11 @@ def settle(
             shielded = shielded or spans[s, 6] & PROTECTED != 0
             for w in range(walked_of[s - first_span, 0], walked_of[s - first_span, 1]):
                 words = np.int64(0)
-                if walked[w, 2] != best_source:
+                if walked[w, 2] != best_source and walked[w, 4] == 0:
                     for t in range(first_span, last_span):
                         if alive[t - first_span] and not spans[t, 6] & (SIGNATURE | IS_CODE):
                             for v in range(walked_of[t - first_span, 0], walked_of[t - first_span, 1]):
-                                if walked[v, 2] == walked[w, 2]:
+                                if walked[v, 2] == walked[w, 2] and walked[v, 4] == 0:
                                     words += walked[v, 1]
                     if words > best_words:
                         best_words = words
@@ -284,7 +285,7 @@ def settle(
                 known = False
                 for t in range(tries):
                     known = known or tried[t] == walked[w, 2]
-                if known or tries == MOST_TRIED:
+                if known or tries == MOST_TRIED or walked[w, 4]:
                     continue
                 other = walked[w, 2]
                 tried[tries] = other

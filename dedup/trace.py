@@ -37,10 +37,10 @@ def walk(
 ) -> Any:
     """Where the words at:at+length of a settled post live on.
 
-    Appends (here, length, final post, final position) to `out`; returns (out, count, chrome): chrome
-    words ("X wrote:") were taken out for good and need no place.
+    Appends (here, length, final post, final position, is chrome) to `out`; returns (out, count). Chrome
+    ("X wrote:") was taken out for good: it counts as found, in the post it was taken from, however often
+    it was quoted since.
     """
-    chrome = np.int64(0)
     if action[post] == DROP and stands_for[post] != post:
         at += offsets[stands_for[post]] - offsets[post]
         post = stands_for[post]
@@ -77,12 +77,20 @@ def walk(
             out[count, 1] = until - i
             out[count, 2] = post
             out[count, 3] = i
+            out[count, 4] = 0
             count += 1
             i = until
             continue
         until = min(stop, taken[stretch, 1])
         if taken[stretch, 2]:
-            chrome += until - i
+            if count == out.shape[0]:
+                out = _grow_rows(out)
+            out[count, 0] = here + i - at
+            out[count, 1] = until - i
+            out[count, 2] = post
+            out[count, 3] = i
+            out[count, 4] = 1
+            count += 1
         while piece < pieces_of[post, 1] and pieces[piece, 0] < until:
             a = max(i, pieces[piece, 0])
             b = min(until, pieces[piece, 0] + pieces[piece, 1])
@@ -93,6 +101,7 @@ def walk(
                 out[count, 1] = b - a
                 out[count, 2] = pieces[piece, 2]
                 out[count, 3] = pieces[piece, 3] + a - pieces[piece, 0]
+                out[count, 4] = pieces[piece, 4]
                 count += 1
             if pieces[piece, 0] + pieces[piece, 1] > until:
                 break
@@ -100,7 +109,7 @@ def walk(
         i = until
         if until == taken[stretch, 1]:
             stretch += 1
-    return out, count, chrome
+    return out, count
 
 
 @njit(nogil=True, cache=True)
@@ -172,19 +181,25 @@ def write_rows(
     first: Int,
     last: Int,
 ) -> Any:
-    """One row for each stretch of the passage that lives on in one place."""
+    """One row for each stretch of the passage that lives on in one place; chrome goes with what it is at."""
     w = first
     row_start = start
     while w < last:
+        if walked[w, 4]:
+            w += 1
+            continue
         final = walked[w, 2]
         there = walked[w, 3]
         there_end = there + walked[w, 1]
         matched = walked[w, 1]
         stop = w + 1
         # pieces of one final post, in order there too, make one row
-        while stop < last and walked[stop, 2] == final and walked[stop, 3] >= there_end:
-            there_end = walked[stop, 3] + walked[stop, 1]
-            matched += walked[stop, 1]
+        while stop < last and (
+            walked[stop, 4] or (walked[stop, 2] == final and walked[stop, 3] >= there_end)
+        ):
+            if walked[stop, 4] == 0:
+                there_end = walked[stop, 3] + walked[stop, 1]
+                matched += walked[stop, 1]
             stop += 1
         row_end = walked[stop, 0] if stop < last else end
         via = source if source != final else np.int64(-1)

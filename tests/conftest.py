@@ -1,13 +1,20 @@
-"""Where the samples are, and outputs of them that many tests look at."""
+"""How properties are tested, where the samples are, and outputs of them that many tests look at."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from dedup.config import Config
 from dedup.pipeline import clean
+
+# The same examples in every run, so that a change is judged by what it changes. New ones are looked for
+# with HYPOTHESIS_PROFILE=default.
+settings.register_profile("repeatable", derandomize=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 

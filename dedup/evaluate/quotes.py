@@ -196,9 +196,20 @@ def _share(part: int, whole: int) -> float | None:
     return round(part / whole, 4) if whole else None
 
 
+def _counted(text: str) -> NDArray[np.bool_]:
+    """Which characters are letters or digits."""
+    if text.isascii():  # most posts of most boards, and ten times faster
+        return np.frombuffer(text.encode().translate(_ASCII_COUNTED), np.bool_)
+    # Explicitly little-endian: "utf-32" would begin with a byte order mark.
+    points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
+    return np.take(_all_counted(), points)
+
+
+_ASCII_COUNTED = bytes(chr(byte).isalnum() for byte in range(256))
+
+
 @cache
-def _alphanumeric() -> NDArray[np.bool_]:
-    """For each code point, whether it is a letter or digit."""
+def _all_counted() -> NDArray[np.bool_]:
     return np.fromiter((chr(point).isalnum() for point in range(0x110000)), np.bool_, 0x110000)
 
 
@@ -206,9 +217,7 @@ def _count(
     post: QuotedPost, removals: list[Removal], runs_of: Callable[[str], frozenset[tuple[str, ...]]]
 ) -> QuoteCounts:
     text, size = post.text, len(post.text)
-    # Explicitly little-endian: "utf-32" would begin with a byte order mark.
-    points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
-    counted = _alphanumeric()[points]
+    counted = _counted(text)
     if not removals and not post.quotes and not post.signature:
         return QuoteCounts(posts=1, own_chars=int(counted.sum()))
     quotes = [quote for quote in post.quotes if quote.level == 1]

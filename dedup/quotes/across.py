@@ -17,6 +17,7 @@ from dedup.quotes.within import (
     CODE_COPY,
     COPIED,
     IS_CODE,
+    MIN_DENSITY,
     MOST_RUNS,
     OWN,
     SAME_AUTHOR,
@@ -178,7 +179,7 @@ def grow_seeds(seeds, sources, offsets, hashes, info, state, authors, min_words,
         for r in range(first, last):
             matched += chain[r, 2]
             evidence += evidence_of(info, chain[r, 0], chain[r, 0] + chain[r, 2])
-        if matched < min_words or evidence < min_evidence:
+        if matched < min_words or evidence < min_evidence or matched * 100 < (stop - start) * MIN_DENSITY:
             continue
         flags = np.int64(ACROSS)
         if authors[source] >= 0 and authors[source] == authors[post]:

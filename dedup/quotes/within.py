@@ -23,7 +23,7 @@ from dedup.text.tokens import CHARACTER, CODE, LINE_START, MARKED, PARAGRAPH, PR
 SEED_WORDS = 3
 MOST_POSTINGS = 64
 """Postings kept for one shingle of a thread: hot threads stay linear."""
-MIN_DENSITY = 85
+MIN_DENSITY = 95
 """Percent of an unannounced passage's words that must be the source's."""
 MOST_PROSE_IN_CODE = 25
 """Words of a passage of code that may stand on lines of prose, such as comments."""
@@ -349,9 +349,12 @@ def find_within(
                     flags |= IS_CODE
                 known_source = False
                 for a in range(accepted_from, span_count):
-                    known_source = known_source or spans[a, SOURCE] == source
+                    known_source = known_source or (
+                        spans[a, SOURCE] == source
+                        and spans[a, FLAGS] & (ATTRIBUTED | IN_MARK | CHROME_BEFORE)
+                    )
                 # inside a line of its own people repeat phrases; quotes begin and end where lines or sentences do
-                need = min_evidence * 2
+                need = min_evidence * 3
                 if flags & WHOLE_LINES:
                     need = min_evidence_lines if paragraph else min_evidence_lines * 2
                 elif (starts_line and (stop >= end or info[stop] & SENTENCE)) or (
@@ -379,7 +382,7 @@ def find_within(
                 if evidence < need or matched < words_needed:
                     continue
                 if (
-                    not (flags & (ATTRIBUTED | IN_MARK) or announced)
+                    not (flags & (ATTRIBUTED | IN_MARK) or announced or known_source)
                     and matched * 100 < (stop - start) * MIN_DENSITY
                 ):
                     continue  # a form that two people filled in, a list in two versions
