@@ -17,7 +17,6 @@ from dedup.quotes.within import (
     CODE_COPY,
     COPIED,
     IS_CODE,
-    MIN_DENSITY,
     MOST_RUNS,
     OWN,
     SAME_AUTHOR,
@@ -25,6 +24,7 @@ from dedup.quotes.within import (
     WHOLE_LINES,
     _grow_rows,
     is_code,
+    is_dense,
 )
 from dedup.text.shingles import shingle_hash
 from dedup.text.tokens import LINE_START
@@ -179,7 +179,11 @@ def grow_seeds(seeds, sources, offsets, hashes, info, state, authors, min_words,
         for r in range(first, last):
             matched += chain[r, 2]
             evidence += evidence_of(info, chain[r, 0], chain[r, 0] + chain[r, 2])
-        if matched < min_words or evidence < min_evidence or matched * 100 < (stop - start) * MIN_DENSITY:
+        if (
+            matched < min_words
+            or evidence < min_evidence
+            or not is_dense(matched, stop - start, last - first)
+        ):
             continue
         flags = np.int64(ACROSS)
         if authors[source] >= 0 and authors[source] == authors[post]:

@@ -25,6 +25,9 @@ MOST_POSTINGS = 64
 """Postings kept for one shingle of a thread: hot threads stay linear."""
 MIN_DENSITY = 95
 """Percent of an unannounced passage's words that must be the source's."""
+MIN_EDITED_DENSITY = 80
+MIN_EDITED_RUN = 6
+"""The same for one in which single words were changed: on average so many in a row are the source's."""
 MOST_PROSE_IN_CODE = 25
 """Words of a passage of code that may stand on lines of prose, such as comments."""
 MOST_ANNOUNCED_GAP = 12
@@ -55,6 +58,14 @@ def _grow_rows(rows):
 @njit(nogil=True, cache=True)
 def _goes(state):
     return state == COPIED or state == CHROME or state == BOILERPLATE
+
+
+@njit(nogil=True, cache=True)
+def is_dense(matched, words, runs):
+    """Whether a passage of so many words, matched in so many runs, is a copy and no form filled in twice."""
+    if matched * 100 >= words * MIN_DENSITY:
+        return True
+    return matched * 100 >= words * MIN_EDITED_DENSITY and matched >= runs * MIN_EDITED_RUN
 
 
 @njit(nogil=True, cache=True)
@@ -306,6 +317,7 @@ def find_within(
                 stop = best_end
                 evidence = np.int64(0)
                 matched = np.int64(0)
+                pieces = 0
                 first_start = np.int64(-1)
                 last_end = start
                 for r in range(candidates[c, FIRST_RUN], candidates[c, LAST_RUN]):
@@ -315,6 +327,7 @@ def find_within(
                         if first_start < 0:
                             first_start = a
                         last_end = b
+                        pieces += 1
                         matched += b - a
                         evidence += evidence_of(info, a, b)
                 if matched == 0:
@@ -368,7 +381,7 @@ def find_within(
                     # people repeat themselves: only what is long enough was pasted
                     need = min_evidence * repeat_factor
                     words_needed = max(min_words, min_words * repeat_factor * 2 // 3)
-                elif known_source and flags & WHOLE_LINES:
+                elif known_source:
                     need = need * 2 // 3
                 if flags & ATTRIBUTED:
                     # a few words that begin alike are none: "X wrote: … I think …"
@@ -381,9 +394,8 @@ def find_within(
                     need = max(need, min_evidence_lines)
                 if evidence < need or matched < words_needed:
                     continue
-                if (
-                    not (flags & (ATTRIBUTED | IN_MARK) or announced or known_source)
-                    and matched * 100 < (stop - start) * MIN_DENSITY
+                if not (flags & (ATTRIBUTED | IN_MARK) or announced or known_source) and not is_dense(
+                    matched, stop - start, pieces
                 ):
                     continue  # a form that two people filled in, a list in two versions
                 if span_count == spans.shape[0]:
