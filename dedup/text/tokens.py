@@ -190,6 +190,8 @@ def _close_line(
     first: np.int64,
     last: np.int64,
     symbols: np.int64,
+    joins: np.int64,
+    indent: np.int64,
     visible: np.int64,
     end_char: np.int32,
     end_before: np.int32,
@@ -202,6 +204,9 @@ def _close_line(
         (ends_code and symbols >= 1)
         or (symbols >= 3 and symbols * 6 >= visible)
         or (symbols >= 5 and symbols * 14 >= visible)
+        # names with underscores among brackets, or an indented line with a few symbols
+        or (joins >= 1 and symbols - joins >= 2)
+        or (indent >= 4 and symbols >= 2 and symbols * 14 >= visible)
     ):
         for i in range(first, last):
             info[i] |= CODE
@@ -265,6 +270,8 @@ def _tokenize(
         # what is known of the line so far
         line_first = count
         line_symbols = np.int64(0)
+        line_joins = np.int64(0)
+        line_indent = np.int64(0)
         line_visible = np.int64(0)
         line_rule = np.int64(0)
         prefixed = False
@@ -345,7 +352,17 @@ def _tokenize(
                 flags = np.int64(PREFIXED) if prefixed else np.int64(0)
                 continue
             if char == 10:
-                _close_line(info, line_first, count, line_symbols, line_visible, end_char, end_before)
+                _close_line(
+                    info,
+                    line_first,
+                    count,
+                    line_symbols,
+                    line_joins,
+                    line_indent,
+                    line_visible,
+                    end_char,
+                    end_before,
+                )
                 if line_visible == 0:
                     flags |= PARAGRAPH
                 elif line_rule == line_visible and line_rule >= 2:
@@ -353,6 +370,8 @@ def _tokenize(
                 flags = (flags | LINE_START | SENTENCE) & ~PREFIXED
                 line_first = count
                 line_symbols = np.int64(0)
+                line_joins = np.int64(0)
+                line_indent = np.int64(0)
                 line_visible = np.int64(0)
                 line_rule = np.int64(0)
                 prefixed = False
@@ -361,10 +380,15 @@ def _tokenize(
             elif char == 62 and line_visible == 0:  # > before any text
                 prefixed = True
                 flags |= PREFIXED
-            elif kind != BLANK and kind != IGNORABLE:
+            elif kind == BLANK:
+                if line_visible == 0:
+                    line_indent += 4 if char == 9 else 1
+            elif kind != IGNORABLE:
                 line_visible += 1
                 if char < 128 and _SYMBOLS[char]:
                     line_symbols += 1
+                    # an underscore right after a word
+                    line_joins += char == 95 and count > line_first and at == begin + ends[count - 1]
                 if char == 45 or char == 95 or char == 61 or char == 42 or char == 126:  # - _ = * ~
                     line_rule += 1
                 # .!? and their full-width and CJK forms end a sentence
@@ -382,6 +406,8 @@ def _tokenize(
                 end_before = end_char
                 end_char = char
             at = after
-        _close_line(info, line_first, count, line_symbols, line_visible, end_char, end_before)
+        _close_line(
+            info, line_first, count, line_symbols, line_joins, line_indent, line_visible, end_char, end_before
+        )
     offsets[begins.shape[0] - 1] = count
     return count
