@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from dedup.text.tokens import RARITY_MASK
+from dedup.text.tokens import LINE_START, RARITY_MASK
 
 
 @njit(nogil=True, cache=True)
@@ -94,6 +94,54 @@ def grow_chain(hashes, here, there, length, here_begin, here_end, there_begin, t
         runs[first, 0] = i - n
         runs[first, 1] = j - n
         runs[first, 2] = n
+    return first, last
+
+
+@njit(nogil=True, cache=True)
+def finish_lines(hashes, info, begin, end, there_begin, there_end, max_gap, runs, first, last):
+    """Extend a chain to the ends of its first and last lines, where both sides end in the same word.
+
+    The word before the line end may stand alone after a changed one, so no run of two leads to it.
+    Returns the new (first, last).
+    """
+    if last < runs.shape[0]:
+        i = runs[last - 1, 0] + runs[last - 1, 2]
+        j = runs[last - 1, 1] + runs[last - 1, 2]
+        line = i
+        while line < end and line - i <= max_gap + 1 and not info[line] & LINE_START:
+            line += 1
+        there = j
+        while there < there_end and there - j <= max_gap + 1 and not info[there] & LINE_START:
+            there += 1
+        if (
+            i < line <= i + max_gap + 1
+            and j < there <= j + max_gap + 1
+            and hashes[line - 1] == hashes[there - 1]
+        ):
+            runs[last, 0] = line - 1
+            runs[last, 1] = there - 1
+            runs[last, 2] = 1
+            last += 1
+    if first > 0:
+        i = runs[first, 0]
+        j = runs[first, 1]
+        line = i
+        while line > begin and i - line <= max_gap and not info[line] & LINE_START:
+            line -= 1
+        there = j
+        while there > there_begin and j - there <= max_gap and not info[there] & LINE_START:
+            there -= 1
+        if (
+            line < i
+            and there < j
+            and info[line] & LINE_START
+            and info[there] & LINE_START
+            and hashes[line] == hashes[there]
+        ):
+            first -= 1
+            runs[first, 0] = line
+            runs[first, 1] = there
+            runs[first, 2] = 1
     return first, last
 
 

@@ -201,9 +201,10 @@ def _among(words, hash_):
 
 @njit(nogil=True, cache=True)
 def _longest_name(hashes, begin, end, keys):
-    """The longest known name among the words begin:end: (hash, its end), or (0, begin)."""
+    """The longest known name among the words begin:end: (hash, its begin, its end), or (0, begin, begin)."""
     best = np.uint64(0)
     best_words = 0
+    best_begin = begin
     best_end = begin
     for i in range(begin, end):
         total = np.uint64(0)
@@ -212,8 +213,9 @@ def _longest_name(hashes, begin, end, keys):
             if j - i + 1 >= best_words and _known(keys, total | np.uint64(1)):
                 best = total | np.uint64(1)
                 best_words = j - i + 1
+                best_begin = i
                 best_end = j + 1
-    return best, best_end
+    return best, best_begin, best_end
 
 
 @njit(nogil=True, cache=True)
@@ -233,16 +235,16 @@ def find_attributions(hashes, info, begin, end, keys, verbs, nouns, rows, names)
             after += 1
         if after - line <= MOST_LINE_WORDS:
             verb = False
-            noun = False
             colon = np.int64(-1)
             for i in range(line, after):
                 verb = verb or _among(verbs, hashes[i])
-                noun = noun or _among(nouns, hashes[i])
                 if info[i] & COLON:
                     colon = i
+            # "quote" among other words is talk about quotes
+            noun = _among(nouns, hashes[line])
             if colon >= 0 or noun:
                 start = line
-                name, name_end = _longest_name(hashes, line, after, keys)
+                name, name_begin, name_end = _longest_name(hashes, line, after, keys)
                 if (
                     name == 0
                     and verb
@@ -251,11 +253,14 @@ def find_attributions(hashes, info, begin, end, keys, verbs, nouns, rows, names)
                     and line - previous <= 30
                 ):
                     # a long line, wrapped: the name may stand above the verb
-                    name, name_end = _longest_name(hashes, previous, after, keys)
+                    name, name_begin, name_end = _longest_name(hashes, previous, after, keys)
                     if name != 0:
                         start = previous
-                announces = (verb or noun) and (name != 0 or after - line <= 12)
-                if not announces and name != 0 and colon == name_end - 1 and name_end == after:
+                leads = name != 0 and name_begin == start  # "X said:", and what X said on the same line
+                announces = (noun or (verb and (leads or colon == after - 1))) and (
+                    name != 0 or after - line <= 12
+                )
+                if leads and colon == name_end - 1 and name_end == after:
                     announces = True  # the name and a colon, nothing else
                 if announces:
                     rows[found, 0] = start

@@ -224,8 +224,11 @@ def _signatures(index: Index, settings: Quotes) -> Passages:
 def _without_stock(passages: Passages, index: Index, settings: Quotes) -> Passages:
     """Passages without stock text, whose words are own words again."""
     spans = passages.spans
-    announced = within.ATTRIBUTED | within.IN_MARK | within.CHROME_BEFORE
-    doubtful = np.flatnonzero((spans[:, within.FLAGS] & announced == 0) & (spans[:, within.SOURCE] >= 0))
+    # quoted openly, or more of what is quoted openly
+    announced = spans[:, within.FLAGS] & (within.ATTRIBUTED | within.IN_MARK | within.CHROME_BEFORE) != 0
+    couples = spans[:, within.POST] * len(index.rank) + spans[:, within.SOURCE]
+    announced |= np.isin(couples, couples[announced])
+    doubtful = np.flatnonzero(~announced & (spans[:, within.SOURCE] >= 0))
     if not len(doubtful):
         return passages
     threads = index.threads

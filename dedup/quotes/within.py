@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from dedup.quotes.align import evidence_of, grow_chain
+from dedup.quotes.align import evidence_of, finish_lines, grow_chain
 from dedup.quotes.attribution import find_attributions
 from dedup.text.shingles import shingle_hash
 from dedup.text.tokens import CHARACTER, CODE, LINE_START, MARKED, PARAGRAPH, PREFIXED, SENTENCE
@@ -232,6 +232,9 @@ def find_within(
                     cell = other & 4095
                     diagonal_key[cell] = other
                     diagonal_end[cell] = chain[r, 0] + chain[r, 2]
+                first, last = finish_lines(
+                    hashes, info, begin, end, source_begin, source_end, max_gap, chain, first, last
+                )
                 # words past a line end of ours that the source has on one line agree by chance
                 while last - first > 0:
                     tail = chain[last - 1, 0] + chain[last - 1, 2]
@@ -350,7 +353,9 @@ def find_within(
                 )
                 announced = False
                 announcement = -1
+                nested = False
                 for t in range(attribution_count):
+                    nested = nested or start <= attributions[t, 0] < stop
                     if attributions[t, 1] == start or attributions[t, 2] == start:
                         announced = True
                         if attribution_names[t] != 0 and attribution_names[t] == author_names[source]:
@@ -358,7 +363,7 @@ def find_within(
                         announcement = t
                 if mark_flags and _share_of(info, start, stop, mark_flags) >= 80:
                     flags |= IN_MARK
-                if is_code(info, start, stop):
+                if not nested and is_code(info, start, stop):  # pasted code names nobody
                     flags |= IS_CODE
                 known_source = False
                 for a in range(accepted_from, span_count):
@@ -369,7 +374,7 @@ def find_within(
                 # inside a line of its own people repeat phrases; quotes begin and end where lines or sentences do
                 need = min_evidence * 3
                 if flags & WHOLE_LINES:
-                    need = min_evidence_lines if paragraph else min_evidence_lines * 2
+                    need = min_evidence_lines if paragraph else min_evidence
                 elif (starts_line and (stop >= end or info[stop] & SENTENCE)) or (
                     ends_line and info[start] & SENTENCE
                 ):
