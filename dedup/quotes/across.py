@@ -8,9 +8,12 @@ threads is stock text and leads nowhere.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 
+from dedup.arrays import Bytes, Int, Int32s, Int64s, UInt16s, UInt32s, UInt64s
 from dedup.quotes.align import evidence_of, grow_chain
 from dedup.quotes.within import (
     ACROSS,
@@ -34,7 +37,7 @@ WINDOW = 16
 
 
 @njit(nogil=True, cache=True)
-def fingerprint(posts, offsets, hashes, state):
+def fingerprint(posts: Int64s, offsets: Int64s, hashes: UInt32s, state: Bytes) -> Any:
     """Winnowed fingerprints of the posts' own words: (hash uint64, post int64, word position int64)."""
     total = np.int64(0)
     for post in posts:
@@ -74,7 +77,13 @@ def fingerprint(posts, offsets, hashes, state):
 
 
 @njit(nogil=True, cache=True)
-def link(keys, owners, places, threads, most_threads):
+def link(
+    keys: UInt64s,
+    owners: Int64s,
+    places: Int64s,
+    threads: Int64s,
+    most_threads: Int,
+) -> Any:
     """Join equal fingerprints to the first of them.
 
     The arrays are sorted by (key, rank of the owner). Returns seeds int64 [m, 3] = (post, word
@@ -125,7 +134,18 @@ def link(keys, owners, places, threads, most_threads):
 
 
 @njit(nogil=True, cache=True)
-def grow_seeds(seeds, sources, offsets, hashes, info, state, authors, min_words, min_evidence, max_gap):
+def grow_seeds(
+    seeds: Int64s,
+    sources: Int64s,
+    offsets: Int64s,
+    hashes: UInt32s,
+    info: UInt16s,
+    state: Bytes,
+    authors: Int32s,
+    min_words: Int,
+    min_evidence: Int,
+    max_gap: Int,
+) -> Any:
     """Seeds, sorted by (post, place), grown to passages; sets `state` of the copied words.
 
     Returns spans and runs as `find_within` does.

@@ -6,14 +6,24 @@ sides, with gaps of at most `max_gap` words between them on either side.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 
+from dedup.arrays import Int, Int64s, UInt16s, UInt32s
 from dedup.text.tokens import LINE_START, RARITY_MASK
 
 
 @njit(nogil=True, cache=True)
-def next_run(hashes, here, here_end, there, there_end, max_gap):
+def next_run(
+    hashes: UInt32s,
+    here: Int,
+    here_end: Int,
+    there: Int,
+    there_end: Int,
+    max_gap: Int,
+) -> Any:
     """The nearest pair of equal words (two in a row, or the last ones) after a mismatch.
 
     Returns the words skipped here and there, or (-1, -1).
@@ -24,17 +34,23 @@ def next_run(hashes, here, here_end, there, there_end, max_gap):
             j = there + skipped - a
             if i >= here_end or j >= there_end or hashes[i] != hashes[j]:
                 continue
-            if i + 1 < here_end and j + 1 < there_end and hashes[i + 1] == hashes[j + 1]:
-                # after a longer gap three words must agree, or two by chance would do
-                if skipped <= 2 or (
-                    i + 2 < here_end and j + 2 < there_end and hashes[i + 2] == hashes[j + 2]
-                ):
-                    return a, skipped - a
+            two = i + 1 < here_end and j + 1 < there_end and hashes[i + 1] == hashes[j + 1]
+            three = i + 2 < here_end and j + 2 < there_end and hashes[i + 2] == hashes[j + 2]
+            # after a longer gap three words must agree, or two by chance would do
+            if two and (skipped <= 2 or three):
+                return a, skipped - a
     return -1, -1
 
 
 @njit(nogil=True, cache=True)
-def previous_run(hashes, here, here_begin, there, there_begin, max_gap):
+def previous_run(
+    hashes: UInt32s,
+    here: Int,
+    here_begin: Int,
+    there: Int,
+    there_begin: Int,
+    max_gap: Int,
+) -> Any:
     """The mirror image of `next_run`: words skipped before (here, there) going backwards."""
     for skipped in range(1, 2 * max_gap + 1):
         for a in range(max(0, skipped - max_gap), min(skipped, max_gap) + 1):
@@ -42,16 +58,26 @@ def previous_run(hashes, here, here_begin, there, there_begin, max_gap):
             j = there - 1 - (skipped - a)
             if i < here_begin or j < there_begin or hashes[i] != hashes[j]:
                 continue
-            if i - 1 >= here_begin and j - 1 >= there_begin and hashes[i - 1] == hashes[j - 1]:
-                if skipped <= 2 or (
-                    i - 2 >= here_begin and j - 2 >= there_begin and hashes[i - 2] == hashes[j - 2]
-                ):
-                    return a, skipped - a
+            two = i - 1 >= here_begin and j - 1 >= there_begin and hashes[i - 1] == hashes[j - 1]
+            three = i - 2 >= here_begin and j - 2 >= there_begin and hashes[i - 2] == hashes[j - 2]
+            if two and (skipped <= 2 or three):
+                return a, skipped - a
     return -1, -1
 
 
 @njit(nogil=True, cache=True)
-def grow_chain(hashes, here, there, length, here_begin, here_end, there_begin, there_end, max_gap, runs):
+def grow_chain(
+    hashes: UInt32s,
+    here: Int,
+    there: Int,
+    length: Int,
+    here_begin: Int,
+    here_end: Int,
+    there_begin: Int,
+    there_end: Int,
+    max_gap: Int,
+    runs: Int64s,
+) -> Any:
     """Extend an exact run on both sides; write the chain's runs into `runs` (int64 [most, 3]).
 
     here, there: word positions of the run, `length` words long; the bounds are those of the two
@@ -98,7 +124,18 @@ def grow_chain(hashes, here, there, length, here_begin, here_end, there_begin, t
 
 
 @njit(nogil=True, cache=True)
-def finish_lines(hashes, info, begin, end, there_begin, there_end, max_gap, runs, first, last):
+def finish_lines(
+    hashes: UInt32s,
+    info: UInt16s,
+    begin: Int,
+    end: Int,
+    there_begin: Int,
+    there_end: Int,
+    max_gap: Int,
+    runs: Int64s,
+    first: Int,
+    last: Int,
+) -> Any:
     """Extend a chain to the ends of its first and last lines, where both sides end in the same word.
 
     The word before the line end may stand alone after a changed one, so no run of two leads to it.
@@ -146,9 +183,9 @@ def finish_lines(hashes, info, begin, end, there_begin, there_end, max_gap, runs
 
 
 @njit(nogil=True, cache=True)
-def evidence_of(info, start, end):
+def evidence_of(info: UInt16s, start: Int, end: Int) -> Any:
     """How surprising the words start:end are together, in eighths of a nat."""
-    total = 0
+    total: Int = 0
     for i in range(start, end):
         total += np.int64(info[i] & RARITY_MASK)
     return total

@@ -6,13 +6,14 @@ then looked for. Names come from the dump's own authors.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from numba import njit
 from numpy.typing import NDArray
 
+from dedup.arrays import Int, Int64s, UInt16s, UInt32s, UInt64s
 from dedup.text.tokens import COLON, LINE_START, MIX, PARAGRAPH, tokenize
 
 # What the line says was done with the words, in the languages forums speak.
@@ -146,13 +147,13 @@ def _word_set(words: list[str]) -> NDArray[np.uint32]:
 
 
 @njit(nogil=True, cache=True)
-def _mix_word(hash_):
+def _mix_word(hash_: Int) -> Any:
     mixed = np.uint64(hash_) * MIX
     return mixed ^ (mixed >> np.uint64(31))
 
 
 @njit(nogil=True, cache=True)
-def _hash_names(offsets, hashes):
+def _hash_names(offsets: Int64s, hashes: UInt32s) -> Any:
     out = np.zeros(offsets.shape[0] - 1, np.uint64)
     for i in range(out.shape[0]):
         words = offsets[i + 1] - offsets[i]
@@ -165,7 +166,7 @@ def _hash_names(offsets, hashes):
 
 
 @njit(nogil=True, cache=True)
-def _fill(keys, names):
+def _fill(keys: UInt64s, names: UInt64s) -> None:
     mask = np.uint64(keys.shape[0] - 1)
     for name in names:
         if name != 0:
@@ -176,7 +177,7 @@ def _fill(keys, names):
 
 
 @njit(nogil=True, cache=True)
-def _known(keys, name):
+def _known(keys: UInt64s, name: Int) -> Any:
     mask = np.uint64(keys.shape[0] - 1)
     slot = (name >> np.uint64(20)) & mask
     while keys[slot] != 0:
@@ -187,7 +188,7 @@ def _known(keys, name):
 
 
 @njit(nogil=True, cache=True)
-def _among(words, hash_):
+def _among(words: UInt32s, hash_: Int) -> Any:
     low = 0
     high = words.shape[0]
     while low < high:
@@ -200,7 +201,7 @@ def _among(words, hash_):
 
 
 @njit(nogil=True, cache=True)
-def _longest_name(hashes, begin, end, keys):
+def _longest_name(hashes: UInt32s, begin: Int, end: Int, keys: UInt64s) -> Any:
     """The longest known name among the words begin:end: (hash, its begin, its end), or (0, begin, begin)."""
     best = np.uint64(0)
     best_words = 0
@@ -219,7 +220,17 @@ def _longest_name(hashes, begin, end, keys):
 
 
 @njit(nogil=True, cache=True)
-def find_attributions(hashes, info, begin, end, keys, verbs, nouns, rows, names):
+def find_attributions(
+    hashes: UInt32s,
+    info: UInt16s,
+    begin: Int,
+    end: Int,
+    keys: UInt64s,
+    verbs: UInt32s,
+    nouns: UInt32s,
+    rows: Int64s,
+    names: UInt64s,
+) -> Any:
     """The attribution lines among a post's words begin:end.
 
     rows: int64 [most, 3], filled with (first word, the word after the colon, first word of the next
@@ -235,7 +246,7 @@ def find_attributions(hashes, info, begin, end, keys, verbs, nouns, rows, names)
             after += 1
         if after - line <= MOST_LINE_WORDS:
             verb = False
-            colon = np.int64(-1)
+            colon: Int = np.int64(-1)
             for i in range(line, after):
                 verb = verb or _among(verbs, hashes[i])
                 if info[i] & COLON:

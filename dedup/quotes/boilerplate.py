@@ -7,9 +7,12 @@ Both counts are made of text that cleaning does not take away, so a cleaned corp
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 
+from dedup.arrays import Bytes, Int, Int32s, Int64s, UInt16s, UInt32s
 from dedup.quotes.align import evidence_of
 from dedup.quotes.within import BOILERPLATE
 from dedup.text.shingles import shingle_hash
@@ -24,7 +27,16 @@ STOCK_SHINGLE_WORDS = 5
 
 
 @njit(nogil=True, cache=True)
-def find_signatures(posts, group_offsets, offsets, hashes, info, state, threads, min_threads):
+def find_signatures(
+    posts: Int64s,
+    group_offsets: Int64s,
+    offsets: Int64s,
+    hashes: UInt32s,
+    info: UInt16s,
+    state: Bytes,
+    threads: Int64s,
+    min_threads: Int,
+) -> Any:
     """Signatures of authors, and where each stood first.
 
     posts: int64, the posts of known authors, grouped by author, each group in order;
@@ -65,22 +77,25 @@ def find_signatures(posts, group_offsets, offsets, hashes, info, state, threads,
                         slot = mixed & mask
                         while keys[slot] != 0 and keys[slot] != mixed:
                             slot = (slot + np.uint64(1)) & mask
+                        if turn == 0 and keys[slot] == 0:
+                            keys[slot] = mixed
+                            source[slot] = at
                         if turn == 0:
-                            if keys[slot] == 0:
-                                keys[slot] = mixed
-                                source[slot] = at
                             for t in range(min_threads):
                                 if seen[slot, t] == threads[post]:
                                     break
                                 if seen[slot, t] < 0:
                                     seen[slot, t] = threads[post]
                                     break
-                        elif seen[slot, min_threads - 1] >= 0 and source[slot] != at:
-                            # "Thanks, Joe" above the dashes is said anew each time
-                            if info[at] & RULE or not ruled:
-                                best = at
-                                best_slot = slot
-                                ruled = info[at] & RULE != 0
+                        # "Thanks, Joe" above the dashes is said anew each time
+                        elif (
+                            seen[slot, min_threads - 1] >= 0
+                            and source[slot] != at
+                            and (info[at] & RULE or not ruled)
+                        ):
+                            best = at
+                            best_slot = slot
+                            ruled = info[at] & RULE != 0
                     at -= 1
                 if turn == 0 or best < 0:
                     continue
@@ -102,7 +117,15 @@ def find_signatures(posts, group_offsets, offsets, hashes, info, state, threads,
 
 
 @njit(nogil=True, cache=True)
-def stock_spans(starts, ends, posts, thread_offsets, offsets, hashes, most_threads):
+def stock_spans(
+    starts: Int32s,
+    ends: Int32s,
+    posts: Int64s,
+    thread_offsets: Int64s,
+    offsets: Int64s,
+    hashes: UInt32s,
+    most_threads: Int,
+) -> Any:
     """Which of the passages are stock text: half of their shingles stand in too many threads.
 
     starts, ends: int64 [n], word positions of the passages. posts: int64, grouped by thread;

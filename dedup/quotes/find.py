@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from numba import njit
 from numpy.typing import NDArray
 
+from dedup.arrays import Int64s, UInt32s
 from dedup.config import Quotes
 from dedup.engines.base import Engine
 from dedup.index import Index
@@ -85,7 +86,7 @@ def protect(index: Index, passages: Passages, phrases: list[str]) -> Passages:
 
 
 @njit(nogil=True, cache=True)
-def holds_phrase(hashes, spans, phrase):
+def holds_phrase(hashes: UInt32s, spans: Int64s, phrase: UInt32s) -> Any:
     """Which spans hold a run of words: bool [spans]."""
     found = np.zeros(spans.shape[0], np.bool_)
     for s in range(spans.shape[0]):

@@ -12,9 +12,12 @@ of the words under their background frequencies.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 
+from dedup.arrays import Bytes, Int, Int32s, Int64s, UInt16s, UInt32s, UInt64s
 from dedup.quotes.align import evidence_of, finish_lines, grow_chain
 from dedup.quotes.attribution import find_attributions
 from dedup.text.shingles import shingle_hash
@@ -49,19 +52,19 @@ SAME_AUTHOR, ATTRIBUTED, IN_MARK, WHOLE_LINES, IS_CODE, ACROSS, CHROME_BEFORE = 
 
 
 @njit(nogil=True, cache=True)
-def _grow_rows(rows):
+def _grow_rows(rows: Int64s) -> Any:
     bigger = np.empty((rows.shape[0] * 2, rows.shape[1]), rows.dtype)
     bigger[: rows.shape[0]] = rows
     return bigger
 
 
 @njit(nogil=True, cache=True)
-def _goes(state):
-    return state == COPIED or state == CHROME or state == BOILERPLATE
+def _goes(state: Int) -> Any:
+    return state in (COPIED, CHROME, BOILERPLATE)
 
 
 @njit(nogil=True, cache=True)
-def is_dense(matched, words, runs):
+def is_dense(matched: Int, words: Int, runs: Int) -> Any:
     """Whether a passage of so many words, matched in so many runs, is a copy and no form filled in twice."""
     if matched * 100 >= words * MIN_DENSITY:
         return True
@@ -69,14 +72,14 @@ def is_dense(matched, words, runs):
 
 
 @njit(nogil=True, cache=True)
-def is_code(info, start, end):
+def is_code(info: UInt16s, start: Int, end: Int) -> Any:
     """Whether a passage is source code: most of its lines look like it, and little prose stands between."""
     share = _share_of(info, start, end, CODE)
     return share >= 70 or (share >= 40 and (100 - share) * (end - start) < 100 * MOST_PROSE_IN_CODE)
 
 
 @njit(nogil=True, cache=True)
-def count_own(offsets, info, state):
+def count_own(offsets: Int64s, info: UInt16s, state: Bytes) -> Any:
     """How many words of each post are its own, characters counted as thirds: int64 [posts]."""
     counts = np.zeros(offsets.shape[0] - 1, np.int64)
     for post in range(counts.shape[0]):
@@ -89,7 +92,7 @@ def count_own(offsets, info, state):
 
 
 @njit(nogil=True, cache=True)
-def _share_of(info, start, end, flag):
+def _share_of(info: UInt16s, start: Int, end: Int, flag: Int) -> Any:
     """How many of the words start:end carry a flag, in percent."""
     count = 0
     for i in range(start, end):
@@ -100,25 +103,25 @@ def _share_of(info, start, end, flag):
 
 @njit(nogil=True, cache=True)
 def find_within(
-    posts,
-    offsets,
-    hashes,
-    info,
-    state,
-    authors,
-    author_names,
-    name_keys,
-    verbs,
-    nouns,
-    stands_for,
-    window,
-    min_words,
-    min_evidence,
-    min_evidence_lines,
-    max_gap,
-    repeat_factor,
-    mark_flags,
-):
+    posts: Int64s,
+    offsets: Int64s,
+    hashes: UInt32s,
+    info: UInt16s,
+    state: Bytes,
+    authors: Int32s,
+    author_names: UInt64s,
+    name_keys: UInt64s,
+    verbs: UInt32s,
+    nouns: UInt32s,
+    stands_for: Int64s,
+    window: Int,
+    min_words: Int,
+    min_evidence: Int,
+    min_evidence_lines: Int,
+    max_gap: Int,
+    repeat_factor: Int,
+    mark_flags: Int,
+) -> Any:
     """The copied passages of one thread.
 
     posts: int64 [n], the thread's posts in order.
@@ -238,7 +241,7 @@ def find_within(
                 # words past a line end of ours that the source has on one line agree by chance
                 while last - first > 0:
                     tail = chain[last - 1, 0] + chain[last - 1, 2]
-                    cut = np.int64(0)
+                    cut: Int = np.int64(0)
                     for back_words in range(1, 3):
                         k = tail - back_words
                         if k <= chain[last - 1, 0] or tail >= end or info[tail] & LINE_START:
@@ -277,15 +280,14 @@ def find_within(
         attribution_used[:] = False
         strength = np.empty(candidate_count, np.int64)
         for c in range(candidate_count):
-            named = 0
+            named: Int = 0
             name = author_names[posts[candidates[c, SOURCE]]]
             for t in range(attribution_count):
-                if attribution_names[t] == name and name != 0:
-                    if (
-                        attributions[t, 1] == candidates[c, START]
-                        or attributions[t, 2] == candidates[c, START]
-                    ):
-                        named = 1
+                here = (
+                    attributions[t, 1] == candidates[c, START] or attributions[t, 2] == candidates[c, START]
+                )
+                if here and attribution_names[t] == name and name != 0:
+                    named = 1
             strength[c] = -(candidates[c, EVIDENCE] * 2 + named)
         order = np.argsort(strength, kind="mergesort")
         accepted_from = span_count
@@ -371,7 +373,7 @@ def find_within(
                         spans[a, SOURCE] == source
                         and spans[a, FLAGS] & (ATTRIBUTED | IN_MARK | CHROME_BEFORE)
                     )
-                # inside a line of its own people repeat phrases; quotes begin and end where lines or sentences do
+                # inside a line people repeat phrases; quotes begin and end where lines or sentences do
                 need = min_evidence * 3
                 if flags & WHOLE_LINES:
                     need = min_evidence_lines if paragraph else min_evidence
@@ -478,7 +480,7 @@ def find_within(
             n = stop - start
             if n > 8:
                 continue
-            found = np.int64(-1)
+            found: Int = np.int64(-1)
             found_post = np.int64(-1)
             for back in range(1, min(d, 50) + 1):
                 source = posts[d - back]
