@@ -199,14 +199,15 @@ def grow_seeds(
         for r in range(first, last):
             matched += chain[r, 2]
             evidence += evidence_of(info, chain[r, 0], chain[r, 0] + chain[r, 2])
+        same_author = authors[source] >= 0 and authors[source] == authors[post]
         if (
             matched < min_words
             or evidence < min_evidence
-            or not is_dense(matched, stop - start, last - first)
+            or not is_dense(info, start, stop, offsets[post + 1], matched, last - first, same_author)
         ):
             continue
         flags = np.int64(ACROSS)
-        if authors[source] >= 0 and authors[source] == authors[post]:
+        if same_author:
             flags |= SAME_AUTHOR
         if info[start] & LINE_START and (stop >= offsets[post + 1] or info[stop] & LINE_START):
             flags |= WHOLE_LINES

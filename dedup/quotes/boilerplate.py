@@ -63,6 +63,8 @@ def find_signatures(
                 post = posts[p]
                 begin = offsets[post]
                 end = offsets[post + 1]
+                while end > begin and state[end - 1] == BOILERPLATE:
+                    end -= 1  # one was found below before
                 mixed = np.uint64(7)
                 lines = 0
                 best = np.int64(-1)

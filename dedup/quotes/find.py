@@ -51,7 +51,7 @@ def find_passages(index: Index, settings: Quotes, engine: Engine) -> Passages:
     parts = [signatures, in_threads]
     if settings.across_threads:
         parts.append(_across_threads(index, settings, engine))
-    return join(parts)
+    return _without_found(join(parts))
 
 
 def align_pairs(index: Index, pairs: Pairs, settings: Quotes) -> Passages:
@@ -63,7 +63,8 @@ def align_pairs(index: Index, pairs: Pairs, settings: Quotes) -> Passages:
     couples = np.stack([pairs.earlier[order][first], posts], axis=1)
 
     def align(couple: NDArray[np.int64]) -> Passages:
-        return _search(index, settings, couple, 0, _STEPS_PER_NAT * 6, _STEPS_PER_NAT * 6, 3, 1)
+        found = _search(index, settings, couple, 0, _STEPS_PER_NAT * 6, _STEPS_PER_NAT * 6, 3, 1)
+        return Passages(found.spans[found.spans[:, within.SOURCE] >= 0], found.runs)
 
     # not side by side: the earlier post of one pair may be the later one of another
     found = join([align(couple) for couple in couples])
@@ -72,6 +73,19 @@ def align_pairs(index: Index, pairs: Pairs, settings: Quotes) -> Passages:
     elsewhere = other[found.spans[:, within.POST]] != other[found.spans[:, within.SOURCE]]
     found.spans[elsewhere, within.FLAGS] |= within.ACROSS
     return found
+
+
+def _without_found(passages: Passages) -> Passages:
+    """Passages without quotes of a missing source that was found in another thread."""
+    spans = passages.spans
+    missing = np.flatnonzero(spans[:, within.SOURCE] < 0)
+    if not len(missing):
+        return passages
+    others = spans[spans[:, within.SOURCE] >= 0]  # sorted by position, none overlaps another
+    first = np.searchsorted(others[:, within.END], spans[missing, within.START], side="right")
+    starts = np.append(others[:, within.START], np.iinfo(np.int64).max)
+    found = starts[first] < spans[missing, within.END]
+    return Passages(np.delete(spans, missing[found], axis=0), passages.runs)
 
 
 def protect(index: Index, passages: Passages, phrases: list[str]) -> Passages:
@@ -197,18 +211,21 @@ def _signatures(index: Index, settings: Quotes) -> Passages:
     order = np.lexsort((index.rank[mine], index.authors[mine]))
     posts = mine[order]
     groups = np.flatnonzero(np.diff(index.authors[posts], prepend=-1, append=-1))
-    found = find_signatures(
-        posts,
-        groups,
-        index.offsets,
-        index.hashes,
-        index.info,
-        index.state,
-        index.threads.thread_of,
-        settings.signature_threads,
-    )
-    if not len(found):
-        return NOTHING
+    rounds: list[NDArray[np.int64]] = []
+    while not rounds or len(rounds[-1]):  # what stands above one signature may be another
+        rounds.append(
+            find_signatures(
+                posts,
+                groups,
+                index.offsets,
+                index.hashes,
+                index.info,
+                index.state,
+                index.threads.thread_of,
+                settings.signature_threads,
+            )
+        )
+    found = np.concatenate(rounds)
     words = found[:, 2] - found[:, 1]
     spans = np.zeros((len(found), within.SPAN_COLUMNS), np.int64)
     spans[:, within.POST] = found[:, 0]

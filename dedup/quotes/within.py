@@ -31,6 +31,8 @@ MIN_DENSITY = 95
 MIN_EDITED_DENSITY = 80
 MIN_EDITED_RUN = 6
 """The same for one in which single words were changed: on average so many in a row are the source's."""
+MOST_CODE_IN_EDITED = 20
+"""Percent of its words that may stand on lines of code."""
 MOST_PROSE_IN_CODE = 25
 """Words of a passage of code that may stand on lines of prose, such as comments."""
 MOST_ANNOUNCED_GAP = 12
@@ -64,11 +66,25 @@ def _goes(state: Int) -> Any:
 
 
 @njit(nogil=True, cache=True)
-def is_dense(matched: Int, words: Int, runs: Int) -> Any:
-    """Whether a passage of so many words, matched in so many runs, is a copy and no form filled in twice."""
+def is_dense(
+    info: UInt16s, start: Int, stop: Int, end: Int, matched: Int, runs: Int, same_author: Int
+) -> Any:
+    """Whether the words start:stop, matched in so many runs, are a copy and no form filled in twice.
+
+    Single words may have been changed in whole sentences of somebody else's; who changes a listing, or
+    words of his own, says something new.
+    """
+    words = stop - start
     if matched * 100 >= words * MIN_DENSITY:
         return True
-    return matched * 100 >= words * MIN_EDITED_DENSITY and matched >= runs * MIN_EDITED_RUN
+    return (
+        not same_author
+        and matched * 100 >= words * MIN_EDITED_DENSITY
+        and matched >= runs * MIN_EDITED_RUN
+        and info[start] & SENTENCE
+        and (stop >= end or info[stop] & SENTENCE)
+        and _share_of(info, start, stop, CODE) < MOST_CODE_IN_EDITED
+    )
 
 
 @njit(nogil=True, cache=True)
@@ -133,7 +149,8 @@ def find_within(
     min_evidence, min_evidence_lines: in eighths of a nat.
     repeat_factor: how much more evidence (and, by two thirds, words) an author's own words take.
     mark_flags: which bits of `info` count as quote marks (0: none).
-    Returns spans int64 [m, 9] and runs int64 [r, 3]; word positions are global.
+    Returns spans int64 [m, 9] and runs int64 [r, 3]; word positions are global. A marked quote whose words
+    are nowhere earlier is a span of source -1 without runs: its words stay the post's own.
     """
     total = np.int64(0)
     for d in range(posts.shape[0]):
@@ -402,7 +419,7 @@ def find_within(
                 if evidence < need or matched < words_needed:
                     continue
                 if not (flags & (ATTRIBUTED | IN_MARK) or announced or known_source) and not is_dense(
-                    matched, stop - start, pieces
+                    info, start, stop, end, matched, pieces, flags & SAME_AUTHOR
                 ):
                     continue  # a form that two people filled in, a list in two versions
                 if span_count == spans.shape[0]:
@@ -444,21 +461,6 @@ def find_within(
                             state[i] = CHROME
                 spans[span_count, FLAGS] = flags
                 span_count += 1
-
-        # -- code that goes on from an announced passage of the same post is quoted, not pasted
-        for a in range(accepted_from, span_count):
-            if not spans[a, FLAGS] & IS_CODE:
-                continue
-            for b in range(accepted_from, span_count):
-                gap = spans[a, START] - spans[b, END]
-                if (
-                    spans[b, SOURCE] == spans[a, SOURCE]
-                    and spans[b, FLAGS] & (ATTRIBUTED | IN_MARK | CHROME_BEFORE)
-                    and 0 <= gap <= MOST_ANNOUNCED_GAP
-                ):
-                    spans[a, FLAGS] = (spans[a, FLAGS] & ~IS_CODE) | IN_MARK
-                    state[spans[a, START] : spans[a, END]] = COPIED
-                    break
 
         # -- what an attribution announces and no seed found: a line of one or a few words
         for t in range(attribution_count):
@@ -524,6 +526,40 @@ def find_within(
             for i in range(attributions[t, 0], attributions[t, 1]):
                 if state[i] == OWN:
                     state[i] = CHROME
+
+        # -- code that goes on from an announced passage of the same post is quoted, not pasted
+        for a in range(accepted_from, span_count):
+            if not spans[a, FLAGS] & IS_CODE:
+                continue
+            for b in range(accepted_from, span_count):
+                gap = spans[a, START] - spans[b, END]
+                if (
+                    spans[b, SOURCE] == spans[a, SOURCE]
+                    and spans[b, FLAGS] & (ATTRIBUTED | IN_MARK | CHROME_BEFORE)
+                    and 0 <= gap <= MOST_ANNOUNCED_GAP
+                ):
+                    spans[a, FLAGS] = (spans[a, FLAGS] & ~IS_CODE) | IN_MARK
+                    state[spans[a, START] : spans[a, END]] = COPIED
+                    break
+
+        # -- quotes whose source is nowhere earlier: marked, and long enough to be one
+        i = begin
+        while i < end and fresh and mark_flags:
+            k = i
+            while k < end and info[k] & mark_flags and state[k] == OWN:
+                k += 1
+            if k - i >= min_words and evidence_of(info, i, k) >= min_evidence_lines:
+                if span_count == spans.shape[0]:
+                    spans = _grow_rows(spans)
+                spans[span_count, :] = 0
+                spans[span_count, POST] = post
+                spans[span_count, START] = i
+                spans[span_count, END] = k
+                spans[span_count, SOURCE] = -1
+                spans[span_count, FLAGS] = IN_MARK
+                spans[span_count, FIRST_RUN : LAST_RUN + 1] = run_count
+                span_count += 1
+            i = max(k, i + 1)
 
         # -- remember own words
         for i in range(begin, end - SEED_WORDS + 1):

@@ -1,0 +1,191 @@
+"""What counts as a quote, what does not, and how far it goes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from dedup.config import Config
+from dedup.passages import find_quotes
+
+SAID = {
+    "en": "The third kiln shelf cracked again last night, right along the line that we glued in March.",
+    "de": "Die dritte Ofenplatte ist gestern Nacht gerissen, genau an der Stelle, die wir geklebt hatten.",
+    "ru": "Третья полка печи снова треснула прошлой ночью, точно по шву, который мы заклеили весной.",
+    "he": "המדף השלישי של התנור נסדק שוב אתמול בלילה, בדיוק לאורך הקו שהדבקנו בחודש מרץ.",
+    "zh": "窑炉的第三块棚板昨晚又裂开了，正好沿着我们三月份粘合的那条线，看来胶水不耐高温。",
+    "th": "ชั้นวางที่สามของเตาเผาแตกอีกครั้งเมื่อคืนนี้ ตรงแนวที่เราทากาวไว้ในเดือนมีนาคมพอดี",
+}
+ANSWER = "Mine held for six years, but then I never fire above cone six, and I let it cool for two days."
+
+
+def found_in(*posts: tuple[str, str], thread: str | None = "t", **settings: Any) -> list[dict[str, Any]]:
+    """The passages found in posts of (author, text), with the text of each."""
+    records = [
+        {"id": str(i), "author": author, "thread_id": thread or str(i), "text": text}
+        for i, (author, text) in enumerate(posts)
+    ]
+    rows: list[dict[str, Any]] = find_quotes(
+        records, Config().with_settings({"quotes": settings} if settings else {})
+    ).to_pylist()
+    return [{**row, "text": records[int(row["id"])]["text"][row["start"] : row["end"]]} for row in rows]
+
+
+def gone(*posts: tuple[str, str], **settings: Any) -> list[tuple[str, str, str | None]]:
+    """(post, text, source) of every passage that is taken out."""
+    return [
+        (row["id"], row["text"].strip(), row["source_id"])
+        for row in found_in(*posts, **settings)
+        if row["removed"]
+    ]
+
+
+@pytest.mark.parametrize("language", SAID)
+def test_a_copy_goes_in_every_script(language: str) -> None:
+    said = SAID[language]
+    assert gone(("ann", said), ("bob", f"{said}\n\n{ANSWER}")) == [("1", said, "0")]
+
+
+def test_a_few_words_are_a_quote_where_a_line_names_their_author() -> None:
+    assert gone(("ann", SAID["en"]), ("bob", f"ann wrote:\nright along the line\n\n{ANSWER}")) == [
+        ("1", "right along the line", "0")
+    ]
+    assert gone(("ann", SAID["en"]), ("bob", f"{ANSWER}\nThere, right along the line, it was thin.")) == []
+
+
+def test_talk_about_quotes_and_names_is_no_attribution() -> None:
+    talk = "I will quote the price once more, and ask ann at the line:"
+    rows = found_in(("ann", SAID["en"]), ("bob", f"{ANSWER}\n{talk}\nright along the line\n\n{ANSWER[::-1]}"))
+    assert [row for row in rows if row["removed"]] == []
+
+
+def test_a_quote_of_a_quote_leads_to_the_first_who_said_it() -> None:
+    first = f"ann wrote:\n> {SAID['en']}\n\n{ANSWER}"
+    quoted = "\n".join(f"> {line}" for line in first.split("\n"))
+    rows = found_in(
+        ("ann", SAID["en"]),
+        ("bob", first),
+        ("cid", f"bob wrote:\n{quoted}\n\nSix years is long, mine lasted for one winter and a half."),
+        ("dan", "ann is right about the glue, and nobody else should have the last word on shelves here."),
+        use_marks=False,
+    )
+    third = [row for row in rows if row["id"] == "2"]
+    assert [(row["source_id"], row["via_id"]) for row in third] == [("0", "1"), ("1", None)]
+    assert all(row["removed"] for row in third)
+
+
+REMARKS = [
+    "Cordierite does not like cold draughts, so keep the vent shut until morning.",
+    "My neighbour swears by silicon carbide, but she pays three times as much.",
+    "Turn them over after every tenth firing and they stay flat for years.",
+    "Whoever stacks heavy pots in the middle gets what he deserves.",
+    "The maker told me on the phone that props belong above one another.",
+    "Sand between prop and shelf is cheaper than any of this advice.",
+]
+
+
+def test_quotes_of_quotes_are_walked_however_deep() -> None:
+    posts = [("ann", SAID["en"])]
+    for author, remark in zip(["bob", "cid", "dan", "eve", "fay", "gus"], REMARKS, strict=True):
+        quoted = "\n".join(f"> {line}" for line in posts[-1][1].split("\n"))
+        posts.append((author, f"On Monday {posts[-1][0]} wrote:\n{quoted}\n{remark}"))
+    rows = found_in(*posts, use_marks=False)
+    assert all(row["removed"] for row in rows)
+    assert {row["source_id"] for row in rows if row["id"] == "6"} == set("012345")
+
+
+def test_answers_between_quotes_stay() -> None:
+    said = (
+        "Which glue did you take for the crack in the shelf?\nAnd how long does it have to dry before firing?"
+    )
+    one, two = said.split("\n")
+    answers = (
+        "A refractory cement from the hardware store, nothing special.",
+        "Three days in the sun, turned twice.",
+    )
+    text = f"ann wrote:\n{one}\n\n{answers[0]}\n\n{two}\n\n{answers[1]}"
+    assert gone(("ann", said), ("bob", text)) == [("1", one, "0"), ("1", two, "0")]
+
+
+def test_a_quote_shortened_by_an_ellipsis_is_two_spans_of_one_group() -> None:
+    bet = "So either the glue was old or the shelf was damp, and I would bet on the glue."
+    said = f"{SAID['en']} {ANSWER} {bet}"
+    text = f"{SAID['en']} [...] {bet}"
+    rows = found_in(("ann", said), ("bob", f"{text}\n\nDamp shelves crack across the grain, never along it."))
+    assert len(rows) == 2
+    assert len({row["group"] for row in rows}) == 1
+
+
+def test_words_changed_in_a_sentence_leave_it_a_copy() -> None:
+    said = f"{SAID['en']} {ANSWER}"
+    edited = said.replace("last night", "yesterday").replace("glued", "mended").replace("two days", "a week")
+    rows = found_in(("ann", said), ("bob", f"{edited}\n\n{REMARKS[0]}"))
+    assert [(row["removed"], row["source_id"]) for row in rows] == [(True, "0")]
+    assert 0.8 <= rows[0]["score"] < 1
+
+
+def test_a_form_filled_in_twice_is_no_copy() -> None:
+    form = "Kiln: {}\nYear: {}\nShelves: {}\nCones fired: {}\nController: {}\nPlace: {}"
+    mine = form.format("Rohde", 2004, "cordierite", 6, "Bentrup", "cellar")
+    yours = form.format("Nabertherm", 1999, "silicon carbide", 10, "none", "barn")
+    assert gone(("ann", f"Mine:\n\n{mine}"), ("bob", f"Here is mine:\n\n{yours}")) == []
+
+
+CODE = """for (i = 0; i < shelves; i++) {
+    heat[i] = read_probe(i) * scale;
+    if (heat[i] > limit) {
+        stop_kiln(i, "too hot");
+    }
+}"""
+
+
+def test_pasted_code_stays_and_quoted_code_goes() -> None:
+    pasted = found_in(("ann", f"It hangs:\n\n{CODE}"), ("bob", f"{ANSWER}\n\n{CODE}"))
+    assert [(row["removed"], row["flags"]) for row in pasted] == [(False, ["code"])]
+    quoted = found_in(
+        ("ann", f"It hangs:\n\n{CODE}"), ("bob", f"ann wrote:\nIt hangs:\n\n{CODE}\n\n{ANSWER}")
+    )
+    assert quoted
+    assert all(row["removed"] for row in quoted)
+
+
+MISSING = (
+    "> The old brick kiln behind the school was torn down in spring,\n> and nobody kept the arch stones."
+)
+
+
+def test_a_quote_whose_source_is_missing_stays_and_is_flagged() -> None:
+    rows = found_in(("ann", SAID["en"]), ("bob", f"{MISSING}\n\n{ANSWER}"))
+    assert [(row["removed"], row["flags"], row["source_id"]) for row in rows] == [
+        (False, ["source_missing"], None)
+    ]
+
+
+def test_of_two_quotes_of_an_absent_post_the_second_refers_to_the_first() -> None:
+    rows = found_in(
+        ("bob", f"{MISSING}\n\n{ANSWER}"), ("cid", f"{MISSING}\n\nI have two of the stones in my garden.")
+    )
+    assert [(row["id"], row["removed"], row["source_id"]) for row in rows] == [
+        ("0", False, None),
+        ("1", True, "0"),
+    ]
+
+
+def test_what_another_thread_has_is_not_missing() -> None:
+    said = f"{SAID['en']} {ANSWER}"
+    rows = found_in(
+        ("ann", said),
+        ("bob", f"> {said}\n\nGlue does not hold at red heat, whatever they sell."),
+        thread=None,
+    )
+    assert [(row["removed"], row["source_id"]) for row in rows] == [(True, "0")]
+
+
+def test_two_who_quote_each_other_both_keep_their_own_words() -> None:
+    rows = found_in(
+        ("ann", f"{SAID['en']}\n\nbob wrote:\n> {ANSWER}"),
+        ("bob", f"ann wrote:\n> {SAID['en']}\n\n{ANSWER}"),
+    )
+    assert next(row["id"] for row in rows if row["removed"]) == "1"
+    assert not [row for row in rows if row["id"] == "0" and row["removed"]]
