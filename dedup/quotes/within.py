@@ -31,12 +31,13 @@ MIN_DENSITY = 95
 MIN_EDITED_DENSITY = 80
 MIN_EDITED_RUN = 6
 """The same for one in which single words were changed: on average so many in a row are the source's."""
+MOST_CHANGED_AT_END = 3
 MOST_CODE_IN_EDITED = 20
 """Percent of its words that may stand on lines of code."""
 MOST_PROSE_IN_CODE = 25
 """Words of a passage of code that may stand on lines of prose, such as comments."""
 MOST_ANNOUNCED_GAP = 12
-"""Words between an announced passage and code of the same source that still belongs to it."""
+"""Words between two passages of one source, one of them code, that still belong together."""
 MOST_RUNS = 512
 """Exact runs of one chain; a longer passage becomes several."""
 
@@ -77,12 +78,16 @@ def is_dense(
     words = stop - start
     if matched * 100 >= words * MIN_DENSITY:
         return True
+    # the last words of the last sentence may be among the changed ones
+    last = stop
+    while last < end and last < stop + MOST_CHANGED_AT_END and not info[last] & SENTENCE:
+        last += 1
     return (
         not same_author
         and matched * 100 >= words * MIN_EDITED_DENSITY
         and matched >= runs * MIN_EDITED_RUN
         and info[start] & SENTENCE
-        and (stop >= end or info[stop] & SENTENCE)
+        and (last >= end or info[last] & SENTENCE)
         and _share_of(info, start, stop, CODE) < MOST_CODE_IN_EDITED
     )
 
@@ -542,12 +547,36 @@ def find_within(
                     state[spans[a, START] : spans[a, END]] = COPIED
                     break
 
-        # -- quotes whose source is nowhere earlier: marked, and long enough to be one
+        # -- the plain lines at the border of pasted code (its head, a comment) belong to it
+        for a in range(accepted_from, span_count):
+            announced = spans[a, FLAGS] & (ATTRIBUTED | IN_MARK | CHROME_BEFORE) != 0
+            if announced or spans[a, FLAGS] & IS_CODE or spans[a, END] - spans[a, START] > MOST_PROSE_IN_CODE:
+                continue
+            for b in range(accepted_from, span_count):
+                gap = max(spans[a, START] - spans[b, END], spans[b, START] - spans[a, END])
+                if (
+                    spans[b, SOURCE] == spans[a, SOURCE]
+                    and spans[b, FLAGS] & IS_CODE
+                    and 0 <= gap <= MOST_ANNOUNCED_GAP
+                ):
+                    spans[a, FLAGS] |= IS_CODE
+                    state[spans[a, START] : spans[a, END]] = CODE_COPY
+                    break
+
+        # -- quotes whose source is nowhere earlier: marked, or below a line that announces them
         i = begin
-        while i < end and fresh and mark_flags:
+        while i < end and fresh:
             k = i
+            flags = np.int64(0)
             while k < end and info[k] & mark_flags and state[k] == OWN:
                 k += 1
+            if k > i:
+                flags = np.int64(IN_MARK)
+            for t in range(attribution_count):
+                if k == i and not attribution_used[t] and attributions[t, 1] == i and attributions[t, 2] == i:
+                    # as far as a quote without marks surely goes: its first paragraph
+                    while k < end and state[k] == OWN and (k == i or not info[k] & PARAGRAPH):
+                        k += 1
             if k - i >= min_words and evidence_of(info, i, k) >= min_evidence_lines:
                 if span_count == spans.shape[0]:
                     spans = _grow_rows(spans)
@@ -556,7 +585,7 @@ def find_within(
                 spans[span_count, START] = i
                 spans[span_count, END] = k
                 spans[span_count, SOURCE] = -1
-                spans[span_count, FLAGS] = IN_MARK
+                spans[span_count, FLAGS] = flags
                 spans[span_count, FIRST_RUN : LAST_RUN + 1] = run_count
                 span_count += 1
             i = max(k, i + 1)

@@ -282,6 +282,7 @@ def _tokenize(
             char = np.int32(data[at])
             after = at + 1
             if char == 32:
+                line_indent += line_visible == 0
                 at = after
                 continue
             if char >= 0x80:
