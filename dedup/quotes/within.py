@@ -36,7 +36,7 @@ MOST_CODE_IN_EDITED = 20
 """Percent of its words that may stand on lines of code."""
 MOST_PROSE_IN_CODE = 25
 """Words of a passage of code that may stand on lines of prose, such as comments."""
-MOST_ANNOUNCED_GAP = 12
+MOST_ANNOUNCED_GAP = 24
 """Words between two passages of one source, one of them code, that still belong together."""
 MOST_RUNS = 512
 """Exact runs of one chain; a longer passage becomes several."""

@@ -30,7 +30,8 @@ _TEXT = COLUMNS.index("text")
 _AUTHOR = COLUMNS.index("author")
 # A record of a corpus that we wrote: its `source` and `cluster_id` are ours, not the dump's, and cleaning it
 # again sets them again.
-_OWN_RECORD = {"id", "text", "source", "created"}
+_OWN_RECORD = {"id", "text", "source"}
+"""Fields of a corpus record of ours; `created` is there when the dump had it."""
 _OWN_METADATA = set(OWN_KEYS)
 _FROM_METADATA = frozenset(range(len(COLUMNS))) - {_TEXT, COLUMNS.index("id")}
 _NAME_KEYS = ("username", "user_name", "name", "display_name", "displayName", "nick", "login")
@@ -137,7 +138,7 @@ def _open_metadata(flat: list[Record], row: int, key: str) -> tuple[str, ...]:
         return ()
     inner: Record = {**_OBJECT.decode(record[key])}
     outer = {name: value for name, value in record.items() if name != key}
-    if outer.keys() == _OWN_RECORD and inner.keys() >= _OWN_METADATA:
+    if outer.keys() - {"created"} == _OWN_RECORD and inner.keys() >= _OWN_METADATA:
         del outer["source"], inner["cluster_id"]
     if not outer.keys().isdisjoint(inner):
         return ()
