@@ -13,16 +13,17 @@ import platform
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from dedup import outputs
+from dedup import kernels, outputs
 from dedup.config import Config
 from dedup.decide import ACTIONS, NO_REASON, WHYS, Decisions, Policy, settle
 from dedup.engines.base import Engine
@@ -40,7 +41,6 @@ from dedup.report.ratios import Ratios
 from dedup.results import Task, make_results, make_tasks
 from dedup.schema import CHROME, POSTS
 from dedup.stage import Stage, block_folder, write_block
-from dedup.text.tables import cache_folder
 from dedup.writers import Encoded, RejectedWriter, ResultsWriter, encode_jsonl
 from dedup.writers.atomic import WORK_FOLDER
 
@@ -74,11 +74,12 @@ def clean(
     config, out, clock = config or Config(), Path(out), Clock(progress or Silent())
     sources = [Path(source.path) for source in find_sources(paths) if source.path != "-"]
     outputs.prepare(out, force=force, inputs=sources, config=config)
-    kernels = (
-        cache_folder() / f"kernels-{outputs.package_version('dedup')}-{outputs.package_version('numba')}"
-    )
-    if not kernels.exists():
-        clock.note("Compiling kernels: the first run on a machine takes up to a minute longer.")
+    compile_kernels(clock.note)
+    return run(paths, out, config, clock)
+
+
+def run(paths: Sequence[str | os.PathLike[str]], out: Path, config: Config, clock: Clock) -> Summary:
+    """The flow itself, into a folder that is ready for it."""
     inputs = Inputs()
     with LocalEngine(config.run.workers) as engine:
         rejected = RejectedWriter(out, config.write)
@@ -110,10 +111,19 @@ def clean(
         outputs=files,
         types=writer.type_plan,
     )
-    with suppress(OSError):  # a note too many at the next run does no harm
-        kernels.parent.mkdir(parents=True, exist_ok=True)
-        kernels.touch()
     return Summary(out, report, rejected.records, clock.seconds())
+
+
+def compile_kernels(note: Callable[[str], None]) -> None:
+    """Compile all kernels where no run on this machine has: here, once, and not in each worker."""
+    if kernels.are_compiled():
+        return
+    note("Compiling kernels: the first run on a machine takes about a minute longer.")
+    with TemporaryDirectory() as folder:
+        dump, out = kernels.write_dump(Path(folder)), Path(folder) / "out"
+        outputs.prepare(out)
+        run([dump], out, Config().with_settings({"run": {"workers": 1}}), Clock(Silent()))
+    kernels.remember()
 
 
 def read(
