@@ -118,7 +118,7 @@ def compile_kernels(note: Callable[[str], None]) -> None:
     """Compile all kernels where no run on this machine has: here, once, and not in each worker."""
     if kernels.are_compiled():
         return
-    note("Compiling kernels: the first run on a machine takes about a minute longer.")
+    note("Compiling kernels: the first run on a machine takes a minute or two longer.")
     with TemporaryDirectory() as folder:
         dump, out = kernels.write_dump(Path(folder)), Path(folder) / "out"
         outputs.prepare(out)
