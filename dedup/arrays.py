@@ -1,10 +1,11 @@
-"""Names for the types of kernels' arguments; numba infers its own and does not read them."""
+"""Types of kernels' arguments (numba infers its own and does not read them), and rows that grow."""
 
 from __future__ import annotations
 
 from typing import Any, TypeAlias
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 Int64s: TypeAlias = NDArray[np.int64]
@@ -16,3 +17,11 @@ Bytes: TypeAlias = NDArray[np.uint8]
 Flags: TypeAlias = NDArray[np.bool_]
 Int: TypeAlias = Any
 """A whole number inside a kernel: Python's or one of NumPy's, which mypy does not let mix."""
+
+
+@njit(nogil=True, cache=True)
+def grow_rows(rows: Int64s) -> Any:
+    """The same rows with room for as many again."""
+    bigger = np.empty((rows.shape[0] * 2, rows.shape[1]), rows.dtype)
+    bigger[: rows.shape[0]] = rows
+    return bigger

@@ -53,9 +53,10 @@ class Quotes(_Settings, frozen=True):
     min_words: int = 6
     """A passage of fewer words needs an attribution line or a mark."""
     min_evidence: float = 40.0
-    """How surprising a passage's words must be together, in nats, to count as copied."""
+    """How surprising a passage's words must be together, in nats, to count as copied: as whole lines or
+    sentences so much, inside a line three times as much."""
     min_evidence_lines: float = 15.0
-    """The same for a passage that fills whole lines."""
+    """The same for a passage that fills whole paragraphs."""
     max_gap_words: int = 4
     """Words that may differ inside one passage, on either side."""
     across_threads: bool = True

@@ -14,10 +14,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from dedup.arrays import Bytes, Flags, Int, Int32s, Int64s, UInt16s, UInt32s
+from dedup.arrays import Bytes, Flags, Int, Int32s, Int64s, UInt16s, UInt32s, grow_rows
 from dedup.own import has_own_block, has_own_line, likeness_of_rest
 from dedup.quotes.find import PROTECTED, RESEMBLES, SIGNATURE
-from dedup.quotes.within import BOILERPLATE, CHROME, CHROME_BEFORE, IS_CODE, OWN, _grow_rows
+from dedup.quotes.within import BOILERPLATE, CHROME, CHROME_BEFORE, IS_CODE, OWN
 from dedup.text.shingles import jaccard
 from dedup.trace import DROP, KEEP, ROW_COLUMNS, TRIM, share_out, take, walk, write_row, write_rows
 
@@ -422,7 +422,7 @@ def settle(
                 taken, taken_count = take(taken, taken_count, spans[s, 1], spans[s, 2], zero)
             for w in range(walked_of[k, 0], walked_of[k, 1]):
                 if piece_count == pieces.shape[0]:
-                    pieces = _grow_rows(pieces)
+                    pieces = grow_rows(pieces)
                 pieces[piece_count] = walked[w]
                 piece_count += 1
         if action[post] == DROP:

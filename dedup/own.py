@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 
 from dedup.arrays import Bytes, Flags, Int, UInt16s, UInt32s
-from dedup.quotes.within import BOILERPLATE, CHROME, COPIED, OWN
+from dedup.quotes.within import OWN, leaves
 from dedup.text.shingles import count_shingles, shingle_hash, similarity_of_sets
 from dedup.text.tokens import LINE_START, RARITY_MASK, URL
 
@@ -94,11 +94,11 @@ def likeness_of_rest(
     """
     elsewhere = np.zeros(end - begin, np.bool_)
     for i in range(begin, end):
-        elsewhere[i - begin] = _leaves(state[i]) and not from_other[i - begin]
+        elsewhere[i - begin] = leaves(state[i]) and not from_other[i - begin]
     rest, gone = _shingles_of_rest(hashes, begin, end, elsewhere, shingle_words)
     elsewhere = np.zeros(other_end - other_begin, np.bool_)
     for i in range(other_begin, other_end):
-        elsewhere[i - other_begin] = _leaves(state[i])
+        elsewhere[i - other_begin] = leaves(state[i])
     other_rest, _ = _shingles_of_rest(hashes, other_begin, other_end, elsewhere, shingle_words)
     # what the post has from a third one counts on neither side
     kept = np.empty_like(other_rest)
@@ -109,9 +109,3 @@ def likeness_of_rest(
             kept[count] = key
             count += 1
     return similarity_of_sets(rest, kept[:count])
-
-
-@njit(nogil=True, cache=True)
-def _leaves(state: Int) -> bool:
-    """Whether a word in this state is taken out of its post."""
-    return state in (COPIED, CHROME, BOILERPLATE)

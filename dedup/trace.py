@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from dedup.arrays import Bytes, Int, Int64s
-from dedup.quotes.within import _grow_rows
+from dedup.arrays import Bytes, Int, Int64s, grow_rows
 
 KEEP, TRIM, DROP = range(3)
 """What becomes of a post."""
@@ -72,7 +71,7 @@ def walk(
         if i < next_taken:
             until = min(stop, next_taken)
             if count == out.shape[0]:
-                out = _grow_rows(out)
+                out = grow_rows(out)
             out[count, 0] = here + i - at
             out[count, 1] = until - i
             out[count, 2] = post
@@ -84,7 +83,7 @@ def walk(
         until = min(stop, taken[stretch, 1])
         if taken[stretch, 2]:
             if count == out.shape[0]:
-                out = _grow_rows(out)
+                out = grow_rows(out)
             out[count, 0] = here + i - at
             out[count, 1] = until - i
             out[count, 2] = post
@@ -96,7 +95,7 @@ def walk(
             b = min(until, pieces[piece, 0] + pieces[piece, 1])
             if b > a:
                 if count == out.shape[0]:
-                    out = _grow_rows(out)
+                    out = grow_rows(out)
                 out[count, 0] = here + a - at
                 out[count, 1] = b - a
                 out[count, 2] = pieces[piece, 2]
@@ -125,7 +124,7 @@ def share_out(rows: Int64s, first: Int, last: Int, begin: Int, end: Int) -> None
 @njit(nogil=True, cache=True)
 def take(taken: Int64s, count: Int, start: Int, end: Int, chrome: Int) -> Any:
     if count == taken.shape[0]:
-        taken = _grow_rows(taken)
+        taken = grow_rows(taken)
     taken[count, 0] = start
     taken[count, 1] = end
     taken[count, 2] = chrome
@@ -150,7 +149,7 @@ def write_row(
     kept: Int,
 ) -> Any:
     if count == rows.shape[0]:
-        rows = _grow_rows(rows)
+        rows = grow_rows(rows)
     rows[count, ROW_POST] = post
     rows[count, ROW_START] = start
     rows[count, ROW_END] = end

@@ -1,5 +1,6 @@
 """Copied passages: which words of a post were first said elsewhere, and where.
 
+find         the step as a whole: what the pipeline calls
 threads      which posts can quote one another
 attribution  lines that announce a quote ("X wrote:"), in many languages
 within       passages of earlier posts of the same thread

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from dedup.arrays import Bytes, Int, Int32s, Int64s, UInt16s, UInt32s, UInt64s
+from dedup.arrays import Bytes, Int, Int32s, Int64s, UInt16s, UInt32s, UInt64s, grow_rows
 from dedup.quotes.align import evidence_of, grow_chain
 from dedup.quotes.within import (
     ACROSS,
@@ -25,7 +25,6 @@ from dedup.quotes.within import (
     SAME_AUTHOR,
     SPAN_COLUMNS,
     WHOLE_LINES,
-    _grow_rows,
     is_code,
     is_dense,
 )
@@ -120,7 +119,7 @@ def link(
                     if threads[owners[i]] == threads[owners[at]]:
                         continue
                     if count == sources.shape[0]:
-                        seeds = _grow_rows(seeds)
+                        seeds = grow_rows(seeds)
                         bigger = np.empty(2 * count, np.int64)
                         bigger[:count] = sources
                         sources = bigger
@@ -214,9 +213,9 @@ def grow_seeds(
         if is_code(info, start, stop):
             flags |= IS_CODE
         if span_count == spans.shape[0]:
-            spans = _grow_rows(spans)
+            spans = grow_rows(spans)
         while run_count + last - first > runs.shape[0]:
-            runs = _grow_rows(runs)
+            runs = grow_rows(runs)
         spans[span_count, 0] = post
         spans[span_count, 1] = start
         spans[span_count, 2] = stop

@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from dedup.arrays import Bytes, Int, Int32s, Int64s, UInt16s, UInt32s, UInt64s
+from dedup.arrays import Bytes, Int, Int32s, Int64s, UInt16s, UInt32s, UInt64s, grow_rows
 from dedup.quotes.align import evidence_of, finish_lines, grow_chain
 from dedup.quotes.attribution import find_attributions
 from dedup.text.shingles import shingle_hash
-from dedup.text.tokens import CHARACTER, CODE, LINE_START, MARKED, PARAGRAPH, PREFIXED, SENTENCE
+from dedup.text.tokens import CHARACTER, CODE, LINE_START, PARAGRAPH, PREFIXED, SENTENCE
 
 SEED_WORDS = 3
 MOST_POSTINGS = 64
@@ -55,14 +55,8 @@ SAME_AUTHOR, ATTRIBUTED, IN_MARK, WHOLE_LINES, IS_CODE, ACROSS, CHROME_BEFORE = 
 
 
 @njit(nogil=True, cache=True)
-def _grow_rows(rows: Int64s) -> Any:
-    bigger = np.empty((rows.shape[0] * 2, rows.shape[1]), rows.dtype)
-    bigger[: rows.shape[0]] = rows
-    return bigger
-
-
-@njit(nogil=True, cache=True)
-def _goes(state: Int) -> Any:
+def leaves(state: Int) -> bool:
+    """Whether a word in this state is taken out of its post."""
     return state in (COPIED, CHROME, BOILERPLATE)
 
 
@@ -277,9 +271,9 @@ def find_within(
                 if last <= first:
                     continue
                 while candidate_run_count + last - first > candidate_runs.shape[0]:
-                    candidate_runs = _grow_rows(candidate_runs)
+                    candidate_runs = grow_rows(candidate_runs)
                 if candidate_count == candidates.shape[0]:
-                    candidates = _grow_rows(candidates)
+                    candidates = grow_rows(candidates)
                 matched = np.int64(0)
                 surprise = np.int64(0)
                 candidates[candidate_count, FIRST_RUN] = candidate_run_count
@@ -366,8 +360,8 @@ def find_within(
                 if authors[source] >= 0 and authors[source] == authors[post]:
                     flags |= SAME_AUTHOR
                 # what goes leaves a border behind, as if the post had been written without it
-                after_gone = start > begin and _goes(state[start - 1])
-                before_gone = stop < end and _goes(state[stop])
+                after_gone = start > begin and leaves(state[start - 1])
+                before_gone = stop < end and leaves(state[stop])
                 starts_line = info[start] & LINE_START or after_gone
                 ends_line = stop >= end or info[stop] & LINE_START or before_gone
                 if starts_line and ends_line:
@@ -428,7 +422,7 @@ def find_within(
                 ):
                     continue  # a form that two people filled in, a list in two versions
                 if span_count == spans.shape[0]:
-                    spans = _grow_rows(spans)
+                    spans = grow_rows(spans)
                 spans[span_count, POST] = post
                 spans[span_count, START] = start
                 spans[span_count, END] = stop
@@ -441,7 +435,7 @@ def find_within(
                     b = min(stop, candidate_runs[r, 0] + candidate_runs[r, 2])
                     if b > a:
                         if run_count == runs.shape[0]:
-                            runs = _grow_rows(runs)
+                            runs = grow_rows(runs)
                         runs[run_count, 0] = a
                         runs[run_count, 1] = candidate_runs[r, 1] + a - candidate_runs[r, 0]
                         runs[run_count, 2] = b - a
@@ -506,9 +500,9 @@ def find_within(
             if found < 0:
                 continue
             if span_count == spans.shape[0]:
-                spans = _grow_rows(spans)
+                spans = grow_rows(spans)
             if run_count == runs.shape[0]:
-                runs = _grow_rows(runs)
+                runs = grow_rows(runs)
             runs[run_count, 0] = start
             runs[run_count, 1] = found
             runs[run_count, 2] = n
@@ -579,7 +573,7 @@ def find_within(
                         k += 1
             if k - i >= min_words and evidence_of(info, i, k) >= min_evidence_lines:
                 if span_count == spans.shape[0]:
-                    spans = _grow_rows(spans)
+                    spans = grow_rows(spans)
                 spans[span_count, :] = 0
                 spans[span_count, POST] = post
                 spans[span_count, START] = i
@@ -613,4 +607,4 @@ def find_within(
     return spans[:span_count].copy(), runs[:run_count].copy()
 
 
-MARK_FLAGS = PREFIXED | MARKED
+MARK_FLAGS = PREFIXED

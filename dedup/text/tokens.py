@@ -48,8 +48,6 @@ RULE = 1 << 14
 """The word is the first after a line of dashes or the like: what sets off a signature."""
 CHARACTER = 1 << 15
 """The word is one character of a script written without spaces: a third of a word, about."""
-MARKED = 1 << 13
-"""The word stands in a quote that the dump marks as one (set by `quotes.marks`)."""
 
 MIX = np.uint64(0x9E3779B97F4A7C15)
 _SHIFT = np.uint64(32)
