@@ -214,20 +214,23 @@ def write(
     """Results of all blocks, written in order; ratios on the way."""
     writer, ratios = ResultsWriter(out, config.write), Ratios()
     step = partial(write_one, as_lines=config.write.output_format == "jsonl")
-    for batch, encoded in engine.map_batches(step, tasks):
-        if encoded is None:
-            writer.write(batch)
+    for results, counted in engine.map_batches(step, tasks):
+        if isinstance(results, Encoded):
+            writer.write_encoded(results)
+            posts = results.provenance.records
         else:
-            writer.write_encoded(encoded)
-        ratios.add(batch)
-        advance(batch.num_rows)
+            writer.write(results)
+            posts = results.num_rows
+        ratios.merge(counted)
+        advance(posts)
     return writer, ratios
 
 
-def write_one(task: Task, as_lines: bool) -> tuple[pa.RecordBatch, Encoded | None]:
-    """The results of one block, and the same as lines of corpus and provenance."""
-    batch = make_results(task)
-    return batch, encode_jsonl(batch) if as_lines else None
+def write_one(task: Task, as_lines: bool) -> tuple[pa.RecordBatch | Encoded, Ratios]:
+    """The results of one block, as lines of corpus and provenance if so wanted, and what they count."""
+    batch, ratios = make_results(task), Ratios()
+    ratios.add(batch)
+    return encode_jsonl(batch) if as_lines else batch, ratios
 
 
 def count(decisions: Decisions, rejected: int) -> dict[str, Any]:

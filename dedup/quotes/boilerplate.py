@@ -7,12 +7,12 @@ Both counts are made of text that cleaning does not take away, so a cleaned corp
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
 
-from dedup.arrays import Bytes, Int, Int32s, Int64s, UInt16s, UInt32s
+from dedup.arrays import Bytes, Int, Int32s, Int64s, UInt16s, UInt32s, UInt64s
 from dedup.quotes.align import evidence_of
 from dedup.quotes.within import BOILERPLATE
 from dedup.text.shingles import shingle_hash
@@ -118,67 +118,102 @@ def find_signatures(
     return found[:count].copy()
 
 
-@njit(nogil=True, cache=True)
-def stock_spans(
-    starts: Int32s,
-    ends: Int32s,
-    posts: Int64s,
-    thread_offsets: Int64s,
-    offsets: Int64s,
-    hashes: UInt32s,
-    most_threads: Int,
-) -> Any:
-    """Which of the passages are stock text: half of their shingles stand in too many threads.
+class StockTable(NamedTuple):
+    """The shingles of doubtful passages: an open hash table, and a bit filter of how they begin.
 
-    starts, ends: int64 [n], word positions of the passages. posts: int64, grouped by thread;
-    thread_offsets: int64 [threads + 1]. Returns bool [n].
+    keys: uint64 [slots], 0 where empty. filter_bits: uint64, one bit a hash of the first `shortest` words.
     """
+
+    keys: UInt64s
+    filter_bits: UInt64s
+    shortest: Int
+
+
+@njit(nogil=True, cache=True)
+def stock_table(starts: Int64s, ends: Int64s, hashes: UInt32s) -> Any:
+    """The shingles of passages (int64 [n], word positions each) as a `StockTable`."""
     total = np.int64(0)
     shortest = np.int64(STOCK_SHINGLE_WORDS)
     for i in range(starts.shape[0]):
-        words = min(ends[i] - starts[i], STOCK_SHINGLE_WORDS)
-        shortest = min(shortest, words)
+        shortest = min(shortest, ends[i] - starts[i])
         total += ends[i] - starts[i]
     size = 64
     while size < 3 * total:
         size *= 2
     mask = np.uint64(size - 1)
     keys = np.zeros(size, np.uint64)
-    last_thread = np.full(size, -1, np.int32)
-    counts = np.zeros(size, np.int32)
+    bits = np.zeros(max(1, size // 8), np.uint64)  # eight bits a slot: one in fifty is set, or fewer
     for i in range(starts.shape[0]):
-        words = min(ends[i] - starts[i], STOCK_SHINGLE_WORDS)
+        words = min(ends[i] - starts[i], np.int64(STOCK_SHINGLE_WORDS))
         for at in range(starts[i], ends[i] - words + 1):
             key = shingle_hash(hashes, at, words)
-            slot = key & mask
-            while keys[slot] != 0 and keys[slot] != key:
-                slot = (slot + np.uint64(1)) & mask
-            keys[slot] = key
-    for thread in range(thread_offsets.shape[0] - 1):
+            keys[find_slot(keys, mask, key)] = key
+            bit = _bit_of(hashes, at, shortest, bits)
+            bits[bit >> np.uint64(6)] |= np.uint64(1) << (bit & np.uint64(63))
+    return keys, bits, shortest
+
+
+@njit(nogil=True, cache=True)
+def _bit_of(hashes: UInt32s, at: Int, words: Int, bits: UInt64s) -> Any:
+    return (shingle_hash(hashes, at, words) >> np.uint64(7)) & np.uint64(bits.shape[0] * 64 - 1)
+
+
+@njit(nogil=True, cache=True)
+def count_threads(
+    keys: UInt64s,
+    filter_bits: UInt64s,
+    shortest: Int,
+    posts: Int64s,
+    thread_offsets: Int64s,
+    first_thread: Int,
+    last_thread: Int,
+    offsets: Int64s,
+    hashes: UInt32s,
+) -> Any:
+    """In how many of the threads first_thread:last_thread each shingle of a `StockTable` stands.
+
+    posts: int64, grouped by thread; thread_offsets: int64 [threads + 1]. Returns int32 [slots].
+    """
+    mask = np.uint64(keys.shape[0] - 1)
+    last_seen = np.full(keys.shape[0], -1, np.int32)
+    counts = np.zeros(keys.shape[0], np.int32)
+    for thread in range(first_thread, last_thread):
         for p in range(thread_offsets[thread], thread_offsets[thread + 1]):
             end = offsets[posts[p] + 1]
-            for at in range(offsets[posts[p]], end):
-                for words in range(shortest, STOCK_SHINGLE_WORDS + 1):
-                    if at + words > end:
-                        break
+            for at in range(offsets[posts[p]], end - shortest + 1):
+                bit = _bit_of(hashes, at, shortest, filter_bits)
+                if not (filter_bits[bit >> np.uint64(6)] >> (bit & np.uint64(63))) & np.uint64(1):
+                    continue
+                for words in range(shortest, min(np.int64(STOCK_SHINGLE_WORDS), end - at) + 1):
                     key = shingle_hash(hashes, at, words)
-                    slot = key & mask
-                    while keys[slot] != 0 and keys[slot] != key:
-                        slot = (slot + np.uint64(1)) & mask
-                    if keys[slot] == key and last_thread[slot] != thread:
-                        last_thread[slot] = thread
+                    slot = find_slot(keys, mask, key)
+                    if keys[slot] == key and last_seen[slot] != thread:
+                        last_seen[slot] = thread
                         counts[slot] += 1
+    return counts
+
+
+@njit(nogil=True, cache=True)
+def stock_spans(
+    starts: Int64s, ends: Int64s, keys: UInt64s, counts: Int32s, hashes: UInt32s, most_threads: Int
+) -> Any:
+    """Which passages are stock text: half of their shingles stand in too many threads. Returns bool [n]."""
+    mask = np.uint64(keys.shape[0] - 1)
     stock = np.zeros(starts.shape[0], np.bool_)
     for i in range(starts.shape[0]):
-        words = min(ends[i] - starts[i], STOCK_SHINGLE_WORDS)
+        words = min(ends[i] - starts[i], np.int64(STOCK_SHINGLE_WORDS))
         common = 0
-        shingles = ends[i] - starts[i] - words + 1
         for at in range(starts[i], ends[i] - words + 1):
-            key = shingle_hash(hashes, at, words)
-            slot = key & mask
-            while keys[slot] != key:
-                slot = (slot + np.uint64(1)) & mask
-            if counts[slot] > most_threads:
-                common += 1
-        stock[i] = 2 * common >= shingles
+            slot = find_slot(keys, mask, shingle_hash(hashes, at, words))
+            common += counts[slot] > most_threads
+        stock[i] = 2 * common >= ends[i] - starts[i] - words + 1
     return stock
+
+
+@njit(nogil=True, cache=True)
+def find_slot(keys: UInt64s, mask: np.uint64, key: np.uint64) -> Any:
+    """The slot of a key in an open hash table, or the empty one where it would go."""
+    slot = key & mask
+    while keys[slot] != 0 and keys[slot] != key:
+        slot = (slot + np.uint64(1)) & mask
+    return slot

@@ -16,7 +16,7 @@ from dedup.engines.base import Engine
 from dedup.index import Index
 from dedup.match import Pairs
 from dedup.quotes import across, within
-from dedup.quotes.boilerplate import find_signatures, stock_spans
+from dedup.quotes.boilerplate import StockTable, count_threads, find_signatures, stock_spans, stock_table
 from dedup.quotes.threads import WINDOW_POSTS
 from dedup.text.tokens import tokenize
 
@@ -47,7 +47,7 @@ NOTHING = Passages(np.zeros((0, within.SPAN_COLUMNS), np.int64), np.zeros((0, 3)
 def find_passages(index: Index, settings: Quotes, engine: Engine) -> Passages:
     """All copied passages of all posts; `index.state` says afterwards which words are own."""
     signatures = _signatures(index, settings)
-    in_threads = _without_stock(_within_threads(index, settings, engine), index, settings)
+    in_threads = _without_stock(_within_threads(index, settings, engine), index, settings, engine)
     parts = [signatures, in_threads]
     if settings.across_threads:
         parts.append(_across_threads(index, settings, engine))
@@ -191,14 +191,14 @@ def _within_threads(index: Index, settings: Quotes, engine: Engine) -> Passages:
     return join(list(engine.map_kernels(search, _jobs(index))))
 
 
-def _jobs(index: Index) -> Iterator[tuple[int, int]]:
+def _jobs(index: Index, job_words: int = _JOB_WORDS) -> Iterator[tuple[int, int]]:
     """Ranges of threads of about equally many words."""
     threads = index.threads
     words = np.diff(index.offsets)[threads.posts]
     before = np.concatenate([[0], np.cumsum(words)])[threads.offsets]
     first = 0
     while first < len(threads.offsets) - 1:
-        last = max(first + 1, int(np.searchsorted(before, before[first] + _JOB_WORDS)))
+        last = max(first + 1, int(np.searchsorted(before, before[first] + job_words)))
         last = min(last, len(threads.offsets) - 1)
         yield first, last
         first = last
@@ -239,7 +239,7 @@ def _signatures(index: Index, settings: Quotes) -> Passages:
     return Passages(spans, np.stack([found[:, 1], found[:, 3], words], axis=1))
 
 
-def _without_stock(passages: Passages, index: Index, settings: Quotes) -> Passages:
+def _without_stock(passages: Passages, index: Index, settings: Quotes, engine: Engine) -> Passages:
     """Passages without stock text, whose words are own words again."""
     spans = passages.spans
     # quoted openly, or more of what is quoted openly
@@ -250,17 +250,20 @@ def _without_stock(passages: Passages, index: Index, settings: Quotes) -> Passag
     if not len(doubtful):
         return passages
     threads = index.threads
-    stock = doubtful[
-        stock_spans(
-            spans[doubtful, within.START],
-            spans[doubtful, within.END],
-            threads.posts,
-            threads.offsets,
-            index.offsets,
-            index.hashes,
-            settings.stock_threads,
+    starts, ends = spans[doubtful, within.START], spans[doubtful, within.END]
+    table = StockTable(*stock_table(starts, ends, index.hashes))
+
+    def count(job: tuple[int, int]) -> NDArray[np.int32]:
+        counts: NDArray[np.int32] = count_threads(
+            *table, threads.posts, threads.offsets, *job, index.offsets, index.hashes
         )
-    ]
+        return counts
+
+    # each job counts in an array of its own, so there are no more of them than workers
+    counts = np.zeros(len(table.keys), np.int32)
+    for part in engine.map_kernels(count, _jobs(index, len(index.hashes) // engine.workers + 1)):
+        counts += part
+    stock = doubtful[stock_spans(starts, ends, table.keys, counts, index.hashes, settings.stock_threads)]
     for start, end in spans[stock][:, [within.START, within.END]].tolist():
         index.state[start:end] = within.OWN
     return Passages(np.delete(spans, stock, axis=0), passages.runs)

@@ -30,16 +30,22 @@ class KeyedSums:
         """Add one row a key: `values` holds an int64 array as long as `keys` for every column."""
         columns = {"key": keys.cast(pa.string()), **{name: values[name] for name in self._columns}}
         table = pa.table(columns, schema=self._merged.schema)
-        table = self._sum(table.filter(pc.is_valid(table["key"])))
-        self._pending.append(table)
-        self._pending_rows += table.num_rows
-        if self._pending_rows > max(_MERGE_ROWS, self._merged.num_rows):
-            self._merge()
+        self._add(self._sum(table.filter(pc.is_valid(table["key"]))))
+
+    def merge(self, other: KeyedSums) -> None:
+        """Add the sums of another one with the same columns."""
+        self._add(other.table())
 
     def table(self) -> pa.Table:
         """`key` and the sums, one row a distinct key, in no order that means anything."""
         self._merge()
         return self._merged
+
+    def _add(self, sums: pa.Table) -> None:
+        self._pending.append(sums)
+        self._pending_rows += sums.num_rows
+        if self._pending_rows > max(_MERGE_ROWS, self._merged.num_rows):
+            self._merge()
 
     def _merge(self) -> None:
         self._merged = self._sum(pa.concat_tables([self._merged, *self._pending]))

@@ -73,6 +73,25 @@ class Ratios:
         self._add_quoted(edits, kept)
         self._add_similarity(batch, edits)
 
+    def merge(self, other: Ratios) -> None:
+        """Add what another one counted of other batches, perhaps in another process."""
+        for into, counted in (
+            (self._actions, other._actions),
+            (self._kinds, other._kinds),
+            (self._kept_kinds, other._kept_kinds),
+            (self._kept_flags, other._kept_flags),
+            (self._histogram, other._histogram),
+        ):
+            for key, counts in counted.items():
+                _increase(into, key, counts)
+        for reason, posts in other._reasons.items():
+            self._reasons[reason] = self._reasons.get(reason, 0) + posts
+        self._kept_all += other._kept_all
+        for name, sums in other._groups.items():
+            self._groups[name].merge(sums)
+        self._clusters.merge(other._clusters)
+        self._quoted.merge(other._quoted)
+
     def as_dict(self, rejected: int = 0) -> dict[str, Any]:
         """Everything counted so far, ready for JSON; `rejected` is the number of unreadable records.
 
