@@ -98,7 +98,7 @@ class Decide(_Settings, frozen=True):
 class Write(_Settings, frozen=True):
     output_format: Literal["jsonl", "parquet", "text"] = "jsonl"
     shard_posts: int = 100_000
-    compression_level: int = 3
+    compression_level: int = 1
 
 
 class Run(_Settings, frozen=True):

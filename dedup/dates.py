@@ -10,7 +10,8 @@ Whatever is read, am and pm are heeded (`email.utils` silently ignores them).
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -121,28 +122,39 @@ _FORMATS = (
 )
 
 
-def parse_dates(created: pa.StringArray | pa.ChunkedArray, date_format: str | None = None) -> pa.Int64Array:
-    """Seconds since 1970 in UTC for each date of one source's column; null where it cannot be read.
+def parse_dates(
+    created: pa.StringArray | pa.ChunkedArray,
+    date_format: str | None = None,
+    map_chunks: Callable[..., Iterable[Any]] = map,
+) -> pa.ChunkedArray:
+    """Seconds since 1970 in UTC (int64) for each date of one source's column; null where it cannot be read.
 
     `date_format` is a `strptime` format that all dates are read with. Without one, the known format that
     reads most is chosen once for the column; dates it cannot read are read with another only where that
     other is unambiguous. 4/5/2003 is read as the column's other dates decide (a part over 12 is the day);
     where none does, the month comes first beside am or pm, else the day. A date without a time is
-    midnight, one without a zone UTC; two-digit years are 1969 to 2068.
+    midnight, one without a zone UTC; two-digit years are 1969 to 2068. `map_chunks` works as `map` does,
+    and may read the chunks of the column side by side.
 
     Raises ConfigError for a `date_format` that cannot be.
 
     >>> parse_dates(pa.array(["Wed Jan 08, 2003 9:31 pm"])).to_pylist()
     [1042061460]
     """
-    if isinstance(created, pa.ChunkedArray):
-        created = created.combine_chunks()
-    dates = _plain_blanks(created)
+    chunks = created.chunks if isinstance(created, pa.ChunkedArray) else [created]
+    dates = list(map_chunks(_plain_blanks, chunks))
     if date_format is not None:
-        return _read(dates, _from_strptime(date_format))
-    if dates.null_count == len(dates):
-        return pa.nulls(len(dates), pa.int64())
-    chosen = _choose(dates)
+        pattern = _from_strptime(date_format)
+        return pa.chunked_array(map_chunks(lambda part: _read(part, pattern), dates), pa.int64())
+    present = pa.chunked_array(dates, pa.string()).drop_null()
+    if not len(present):
+        return pa.chunked_array([pa.nulls(len(part), pa.int64()) for part in dates], pa.int64())
+    chosen = _choose(present)
+    return pa.chunked_array(map_chunks(lambda part: _read_all(part, chosen), dates), pa.int64())
+
+
+def _read_all(dates: pa.StringArray, chosen: _Format) -> pa.Int64Array:
+    """Seconds of the dates by the chosen format, or by another that is certain."""
     seconds = _read(dates, chosen.pattern)
     for other in _FORMATS:
         left = pc.and_(pc.is_null(seconds), pc.is_valid(dates))
@@ -161,10 +173,10 @@ def _plain_blanks(created: pa.StringArray) -> pa.StringArray:
     return pc.if_else(pc.equal(trimmed, ""), None, trimmed)
 
 
-def _choose(dates: pa.StringArray) -> _Format:
-    dates = dates.drop_null()
+def _choose(dates: pa.ChunkedArray) -> _Format:
+    """The format of a column without nulls."""
     step = max(1, len(dates) // _SAMPLE)
-    sample = dates.take(pa.array(np.arange(0, len(dates), step)))
+    sample = dates.take(pa.array(np.arange(0, len(dates), step))).combine_chunks()
     counts: dict[_Format, int] = {}
     for each in _FORMATS:
         counts[each] = _readable(sample, each)
@@ -173,7 +185,9 @@ def _choose(dates: pa.StringArray) -> _Format:
     best = max(_FORMATS, key=lambda each: counts[each])  # the first of equals
     if best.certain or counts[_DAY_FIRST] != counts[_MONTH_FIRST]:
         return best
-    day_first, month_first = _readable(dates, _DAY_FIRST), _readable(dates, _MONTH_FIRST)
+    day_first, month_first = (
+        sum(_readable(part, each) for part in dates.chunks) for each in (_DAY_FIRST, _MONTH_FIRST)
+    )
     if day_first != month_first:
         return _DAY_FIRST if day_first > month_first else _MONTH_FIRST
     twelve_hours = pc.any(pc.match_substring_regex(dates, rf"\d\s*{_HALF}")).as_py()

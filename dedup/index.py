@@ -7,19 +7,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from dedup import ids
 from dedup.config import Config
+from dedup.engines.base import Engine
 from dedup.match.exact import collapse
 from dedup.order import order_posts, read_times
 from dedup.quotes.attribution import Names, name_table
-from dedup.quotes.threads import Threads, group_threads, title_key
+from dedup.quotes.threads import Threads, group_threads
 from dedup.quotes.within import count_own
-from dedup.stage import Stage
-
-EMPTY_TEXTS = pa.array(["", "[deleted]", "[removed]"])
+from dedup.stage import KEYS, Stage
 
 
 class Index(NamedTuple):
@@ -49,45 +47,38 @@ class Index(NamedTuple):
     protected: NDArray[np.bool_]
 
 
-def index_posts(stage: Stage, config: Config) -> tuple[Index, list[pa.StringArray]]:
+def index_posts(stage: Stage, config: Config, engine: Engine) -> tuple[Index, list[pa.StringArray]]:
     """The index of all posts in the work folder, and their final ids, block by block."""
     batches = [stage.posts(number) for number in range(stage.blocks)]
     blocks = np.zeros(stage.blocks + 1, np.int64)
     np.cumsum([batch.num_rows for batch in batches], out=blocks[1:])
+    keys = _Keys(stage)
 
-    paths = ids.codes(ids.hash_column(batches, "path"))
-    id_hashes = ids.hash_column(batches, "id")
-    thread_codes = ids.codes(ids.hash_column(batches, "thread_id"))
-    parent_hashes = ids.hash_column(batches, "parent_id")
+    paths = ids.codes(keys["path"])
+    id_hashes, parent_hashes = keys["id"], keys["parent_id"]
+    thread_codes = ids.codes(keys["thread_id"])
     parents = ids.link_parents(id_hashes, parent_hashes, paths)
     # answers to a post that is not in the dump (a cleaned one, say) are a thread all the same
     orphans = (thread_codes < 0) & (parents < 0) & (parent_hashes != 0)
     siblings = ids.codes(np.where(orphans, ids.pair_keys(parent_hashes, paths), np.uint64(0)))
     thread_codes = np.where(orphans, thread_codes.max(initial=-1) + 1 + siblings, thread_codes)
-    times = read_times(batches, paths, config.read.date_format)
+    times = read_times(batches, paths, config.read.date_format, engine.map_kernels)
     rank = order_posts(times, thread_codes, parents, paths)
     order = np.empty_like(rank)
     order[rank] = np.arange(len(rank))
-    titles = _concatenate([title_key(batch.column("title")) for batch in batches], np.uint64)
-    threads = group_threads(thread_codes, parents, paths, titles, times, rank, np.zeros(len(rank), np.bool_))
+    is_page = np.zeros(len(rank), np.bool_)
+    threads = group_threads(thread_codes, parents, paths, keys["title"], times, rank, is_page)
 
-    author_hashes = ids.hash_column(batches, "author")
-    authors = ids.codes(author_hashes)
-    names = name_table(_first_names(batches, authors))
-    author_names = np.where(authors >= 0, np.append(names.of_author, np.uint64(0))[authors], np.uint64(0))
+    author_hashes = keys["author"]
+    authors, author_names = ids.codes(author_hashes), keys["author_name"]
     protected_hashes = ids.hash_strings(pa.array(config.decide.protect_authors, pa.string()))
-    empty = _concatenate([_is_empty(batch.column("clean")) for batch in batches], np.bool_)
+    protected = np.isin(author_hashes, protected_hashes) & (author_hashes != 0)
+    empty = keys["empty"]
 
-    counts = [stage.counts(number) for number in range(stage.blocks)]
     offsets = np.zeros(len(rank) + 1, np.int64)
-    np.cumsum(_concatenate([c.column("words").to_numpy() for c in counts], np.int64), out=offsets[1:])
+    np.cumsum(keys["words"], out=offsets[1:])
     words = [stage.words(number) for number in range(stage.blocks)]
     hashes = _concatenate([w.hashes for w in words], np.uint32)
-    text_hashes = (
-        _concatenate([c.column("text_hash").to_numpy() for c in counts], np.uint64),
-        _concatenate([c.column("text_hash_2").to_numpy() for c in counts], np.uint64),
-    )
-    protected = np.isin(author_hashes, protected_hashes) & (author_hashes != 0)
     info = _concatenate([w.info for w in words], np.uint16)
     state = np.zeros(len(hashes), np.uint8)
     sizes = count_own(offsets, info, state)
@@ -102,9 +93,16 @@ def index_posts(stage: Stage, config: Config) -> tuple[Index, list[pa.StringArra
         threads=threads,
         authors=authors,
         author_names=author_names,
-        names=names,
+        names=name_table(np.unique(author_names)),
         stands_for=collapse(
-            text_hashes, offsets, hashes, sizes, authors, threads.thread_of, rank, empty | protected
+            (keys["text"], keys["text_2"]),
+            offsets,
+            hashes,
+            sizes,
+            authors,
+            threads.thread_of,
+            rank,
+            empty | protected,
         ),
         empty=empty,
         protected=protected,
@@ -116,24 +114,13 @@ def _concatenate(parts: Sequence[NDArray[Any]], kind: type[np.generic]) -> NDArr
     return np.concatenate(parts).astype(kind, copy=False) if parts else np.zeros(0, kind)
 
 
-def _is_empty(clean: pa.Array) -> NDArray[np.bool_]:
-    empty: NDArray[np.bool_] = pc.is_in(pc.ascii_lower(clean), value_set=EMPTY_TEXTS).to_numpy(
-        zero_copy_only=False
-    )
-    return empty
+class _Keys:
+    """The columns of KEYS over all blocks."""
 
+    def __init__(self, stage: Stage) -> None:
+        self._blocks = [stage.keys(number) for number in range(stage.blocks)]
 
-def _first_names(batches: Sequence[pa.RecordBatch], authors: NDArray[np.int32]) -> pa.Array:
-    """The name of each author code, in the order of the codes."""
-    parts = []
-    known = 0
-    begin = 0
-    for batch in batches:
-        part = authors[begin : begin + batch.num_rows]
-        begin += batch.num_rows
-        # codes are given by first appearance, so new ones come in order
-        new, rows = np.unique(part, return_index=True)
-        rows = np.sort(rows[new >= known])
-        parts.append(batch.column("author").take(pa.array(rows)))
-        known += len(rows)
-    return pa.concat_arrays(parts) if parts else pa.array([], pa.string())
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        kind = KEYS.field(name).type.to_pandas_dtype()
+        parts = [block.column(name).to_numpy(zero_copy_only=False) for block in self._blocks]
+        return _concatenate(parts, kind)

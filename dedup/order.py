@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -20,12 +21,16 @@ MISSING = np.iinfo(np.int64).min
 
 
 def read_times(
-    batches: Collection[pa.RecordBatch], paths: NDArray[np.int32], date_format: str | None = None
+    batches: Collection[pa.RecordBatch],
+    paths: NDArray[np.int32],
+    date_format: str | None = None,
+    map_chunks: Callable[..., Iterable[Any]] = map,
 ) -> NDArray[np.int64]:
     """The times of all posts, int64 [posts] in seconds UTC, MISSING where there is none.
 
     paths: codes of `path`. A date format is chosen once for each source, from all its dates together;
-    these are slices of the batches, so batches that are mapped from files stay there.
+    these are slices of the batches, so batches that are mapped from files stay there. `map_chunks` may
+    read them side by side.
     """
     times = np.full(len(paths), MISSING, np.int64)
     dates: dict[int, list[pa.StringArray]] = {}
@@ -41,7 +46,7 @@ def read_times(
                 places.setdefault(int(part[start]), []).append(slice(begin + start, begin + end))
         begin += batch.num_rows
     for path, columns in dates.items():
-        parsed = parse_dates(pa.chunked_array(columns, pa.string()), date_format)
+        parsed = parse_dates(pa.chunked_array(columns, pa.string()), date_format, map_chunks)
         seconds = parsed.fill_null(MISSING).to_numpy(zero_copy_only=False)
         done = 0
         for place in places[path]:

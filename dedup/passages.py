@@ -68,7 +68,7 @@ def find_quotes(posts: Posts, config: Config | None = None) -> pa.Table:
             write_block(block_folder(Path(folder), blocks), normalize(batch, config.normalize))
             blocks += 1
         stage = Stage(Path(folder), blocks)
-        index, ids = index_posts(stage, config)
+        index, ids = index_posts(stage, config, engine)
         passages = resemble(index, find_passages(index, config.quotes, engine), config, engine)
         decisions = decide(index, passages, config)
         marks = config.decide.quotes == "mark"

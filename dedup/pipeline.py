@@ -86,7 +86,7 @@ def run(paths: Sequence[str | os.PathLike[str]], out: Path, config: Config, cloc
         with clock.stage("read", None, "bytes") as stage_bar:
             stage = read(paths, out / WORK_FOLDER, config, engine, inputs, rejected, stage_bar.advance)
         with clock.stage("order", None, "posts"):
-            index, ids = index_posts(stage, config)
+            index, ids = index_posts(stage, config, engine)
         with clock.stage("quotes", None, "posts"):
             passages = find_passages(index, config.quotes, engine)
         with clock.stage("match", None, "posts"):

@@ -9,9 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from dedup.ids import hash_strings
+from dedup.quotes.attribution import hash_names
+from dedup.quotes.threads import title_key
 from dedup.text.tokens import Tokens, tokenize
 
 WORDS = pa.schema(
@@ -23,28 +26,56 @@ WORDS = pa.schema(
     ]
 )
 """The words of a block's clean texts (see `Tokens`)."""
-COUNTS = pa.schema(
+KEYS = pa.schema(
     [
-        pa.field("words", pa.int32(), nullable=False),
-        pa.field("text_hash", pa.uint64(), nullable=False),  # of the clean text
-        pa.field("text_hash_2", pa.uint64(), nullable=False),
+        pa.field("words", pa.int32(), nullable=False),  # of the clean text
+        pa.field("empty", pa.bool_(), nullable=False),  # a clean text that says nothing
+        # hashes (`ids.hash_strings`), 0 where there is no value
+        *(
+            pa.field(name, pa.uint64(), nullable=False)
+            for name in (
+                "text", "text_2", "id", "thread_id", "parent_id", "path", "author",
+                "author_name",  # of the words of the name (`attribution.hash_names`)
+                "title",  # of `threads.title_key`
+            )
+        ),
     ]
-)
-"""One row a post of a block."""
+)  # fmt: skip
+"""One row a post of a block: all that ordering and threading look at, besides the date."""
+EMPTY_TEXTS = pa.array(["", "[deleted]", "[removed]"])
 
-_POSTS, _WORDS, _COUNTS = "posts.arrow", "words.arrow", "counts.arrow"
+_POSTS, _WORDS, _KEYS = "posts.arrow", "words.arrow", "keys.arrow"
 
 
 def write_block(folder: Path, posts: pa.RecordBatch) -> None:
     """Tokenize the clean texts of a NORMALIZED batch and put both into a folder of their own."""
-    clean = posts.column("clean")
-    tokens = tokenize(clean)
+    tokens = tokenize(posts.column("clean"))
     words = [tokens.hashes, tokens.info, tokens.starts, tokens.ends]
-    counts = [np.diff(tokens.offsets).astype(np.int32), hash_strings(clean), hash_strings(clean, 1)]
     folder.mkdir(exist_ok=True)
     _write(folder / _POSTS, posts)
     _write(folder / _WORDS, pa.RecordBatch.from_arrays([pa.array(a) for a in words], schema=WORDS))
-    _write(folder / _COUNTS, pa.RecordBatch.from_arrays([pa.array(a) for a in counts], schema=COUNTS))
+    _write(folder / _KEYS, _keys(posts, np.diff(tokens.offsets)))
+
+
+def _keys(posts: pa.RecordBatch, words: NDArray[np.int64]) -> pa.RecordBatch:
+    clean, author = posts.column("clean"), posts.column("author").dictionary_encode()
+    names = np.append(hash_names(author.dictionary), np.uint64(0))
+    columns = {
+        "words": words.astype(np.int32),
+        "empty": pc.is_in(pc.ascii_lower(clean), value_set=EMPTY_TEXTS),
+        "text": hash_strings(clean),
+        "text_2": hash_strings(clean, 1),
+        **{name: hash_strings(posts.column(name)) for name in ("id", "thread_id", "parent_id", "path")},
+        "author": np.append(hash_strings(author.dictionary), np.uint64(0))[_indices(author)],
+        "author_name": names[_indices(author)],
+        "title": title_key(posts.column("title")),
+    }
+    return pa.RecordBatch.from_arrays([pa.array(columns[name]) for name in KEYS.names], schema=KEYS)
+
+
+def _indices(column: pa.DictionaryArray) -> NDArray[np.int32]:
+    places: NDArray[np.int32] = column.indices.fill_null(-1).to_numpy()
+    return places
 
 
 class Stage:
@@ -58,14 +89,14 @@ class Stage:
         """The NORMALIZED posts of a block."""
         return _read(block_folder(self.folder, number) / _POSTS)
 
-    def counts(self, number: int) -> pa.RecordBatch:
-        """COUNTS of a block."""
-        return _read(block_folder(self.folder, number) / _COUNTS)
+    def keys(self, number: int) -> pa.RecordBatch:
+        """KEYS of a block."""
+        return _read(block_folder(self.folder, number) / _KEYS)
 
     def words(self, number: int) -> Tokens:
         """The words of a block, offsets counted from the block's first."""
         words = _read(block_folder(self.folder, number) / _WORDS)
-        per_post = self.counts(number).column("words").to_numpy()
+        per_post = self.keys(number).column("words").to_numpy()
         return Tokens(_offsets(per_post), *(column.to_numpy() for column in words.columns))
 
 

@@ -114,12 +114,10 @@ class Names(NamedTuple):
     """Authors' names as the attribution kernel looks them up.
 
     keys: uint64 [a power of two], hashes of names by open addressing, 0 where free.
-    of_author: uint64 [authors], the hash of each author's name, 0 where it has no words.
     verbs, nouns: uint32, sorted word hashes.
     """
 
     keys: NDArray[np.uint64]
-    of_author: NDArray[np.uint64]
     verbs: NDArray[np.uint32]
     nouns: NDArray[np.uint32]
 
@@ -128,16 +126,21 @@ MOST_NAME_WORDS = 6
 MOST_LINE_WORDS = 40
 
 
-def name_table(authors: pa.Array) -> Names:
-    """Look-up tables for the distinct author names of a dump (string column without nulls)."""
+def hash_names(authors: pa.Array) -> NDArray[np.uint64]:
+    """A hash of the words of each name (string column without nulls), 0 where it has none or too many."""
     tokens = tokenize(authors)
-    of_author = _hash_names(tokens.offsets, tokens.hashes)
+    hashes: NDArray[np.uint64] = _hash_names(tokens.offsets, tokens.hashes)
+    return hashes
+
+
+def name_table(names: NDArray[np.uint64]) -> Names:
+    """Look-up tables for the distinct author names of a dump (`hash_names`)."""
     size = 16
-    while size < 4 * len(of_author):
+    while size < 4 * len(names):
         size *= 2
     keys = np.zeros(size, np.uint64)
-    _fill(keys, of_author)
-    return Names(keys, of_author, _word_set(_VERBS), _word_set(_NOUNS))
+    _fill(keys, names)
+    return Names(keys, _word_set(_VERBS), _word_set(_NOUNS))
 
 
 def _word_set(words: list[str]) -> NDArray[np.uint32]:

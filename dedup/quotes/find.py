@@ -32,6 +32,8 @@ _REPEAT_FACTOR = 3
 """People repeat themselves: a passage of the same author needs so many times the evidence."""
 _JOB_WORDS = 1 << 19
 """Words of the threads that one job takes; changes no result."""
+_JOB_POSTS = 1 << 15
+"""Posts of the authors that one job takes; changes no result."""
 
 
 class Passages(NamedTuple):
@@ -46,7 +48,7 @@ NOTHING = Passages(np.zeros((0, within.SPAN_COLUMNS), np.int64), np.zeros((0, 3)
 
 def find_passages(index: Index, settings: Quotes, engine: Engine) -> Passages:
     """All copied passages of all posts; `index.state` says afterwards which words are own."""
-    signatures = _signatures(index, settings)
+    signatures = _signatures(index, settings, engine)
     in_threads = _without_stock(_within_threads(index, settings, engine), index, settings, engine)
     parts = [signatures, in_threads]
     if settings.across_threads:
@@ -204,28 +206,37 @@ def _jobs(index: Index, job_words: int = _JOB_WORDS) -> Iterator[tuple[int, int]
         first = last
 
 
-def _signatures(index: Index, settings: Quotes) -> Passages:
+def _signatures(index: Index, settings: Quotes, engine: Engine) -> Passages:
     mine = np.flatnonzero(
         (index.authors >= 0) & ~index.empty & (index.stands_for == np.arange(len(index.rank)))
     )
     order = np.lexsort((index.rank[mine], index.authors[mine]))
     posts = mine[order]
     groups = np.flatnonzero(np.diff(index.authors[posts], prepend=-1, append=-1))
-    rounds: list[NDArray[np.int64]] = []
-    while not rounds or len(rounds[-1]):  # what stands above one signature may be another
-        rounds.append(
-            find_signatures(
-                posts,
-                groups,
-                index.offsets,
-                index.hashes,
-                index.info,
-                index.state,
-                index.threads.thread_of,
-                settings.signature_threads,
+
+    def find(first: int, last: int) -> NDArray[np.int64]:
+        rounds: list[NDArray[np.int64]] = []
+        while not rounds or len(rounds[-1]):  # what stands above one signature may be another
+            rounds.append(
+                find_signatures(
+                    posts,
+                    groups[first : last + 1],
+                    index.offsets,
+                    index.hashes,
+                    index.info,
+                    index.state,
+                    index.threads.thread_of,
+                    settings.signature_threads,
+                )
             )
-        )
-    found = np.concatenate(rounds)
+        return np.concatenate(rounds)
+
+    cuts = np.searchsorted(groups[:-1], np.arange(0, len(posts), _JOB_POSTS))
+    cuts = np.unique(np.append(cuts, len(groups) - 1))
+    parts = list(engine.map_kernels(find, cuts[:-1], cuts[1:]))
+    if not parts:
+        return NOTHING
+    found = np.concatenate(parts)
     words = found[:, 2] - found[:, 1]
     spans = np.zeros((len(found), within.SPAN_COLUMNS), np.int64)
     spans[:, within.POST] = found[:, 0]
