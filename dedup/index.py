@@ -17,6 +17,7 @@ from dedup.order import order_posts, read_times
 from dedup.quotes.attribution import Names, name_table
 from dedup.quotes.threads import Threads, group_threads
 from dedup.quotes.within import count_own
+from dedup.scratch import Scratch
 from dedup.stage import KEYS, Stage
 
 
@@ -29,6 +30,7 @@ class Index(NamedTuple):
     rank: int64, each post's place in the order; order: int64, the posts by rank.
     authors: int32, codes, -1 unknown; author_names: uint64, hashes of names, 0 unknown.
     stands_for: int64, the first post of the same text. empty, protected: bool.
+    scratch: makes the large arrays.
     """
 
     offsets: NDArray[np.int64]
@@ -45,10 +47,12 @@ class Index(NamedTuple):
     stands_for: NDArray[np.int64]
     empty: NDArray[np.bool_]
     protected: NDArray[np.bool_]
+    scratch: Scratch
 
 
 def index_posts(stage: Stage, config: Config, engine: Engine) -> tuple[Index, list[pa.StringArray]]:
     """The index of all posts in the work folder, and their final ids, block by block."""
+    scratch = Scratch(stage.folder)
     batches = [stage.posts(number) for number in range(stage.blocks)]
     blocks = np.zeros(stage.blocks + 1, np.int64)
     np.cumsum([batch.num_rows for batch in batches], out=blocks[1:])
@@ -77,10 +81,12 @@ def index_posts(stage: Stage, config: Config, engine: Engine) -> tuple[Index, li
 
     offsets = np.zeros(len(rank) + 1, np.int64)
     np.cumsum(keys["words"], out=offsets[1:])
-    words = [stage.words(number) for number in range(stage.blocks)]
-    hashes = _concatenate([w.hashes for w in words], np.uint32)
-    info = _concatenate([w.info for w in words], np.uint16)
-    state = np.zeros(len(hashes), np.uint8)
+    hashes, info = scratch.zeros(int(offsets[-1]), np.uint32), scratch.zeros(int(offsets[-1]), np.uint16)
+    for number in range(stage.blocks):
+        words, place = stage.words(number), slice(*offsets[blocks[number : number + 2]])
+        hashes[place], info[place] = words.hashes, words.info
+        scratch.let_go()
+    state = scratch.zeros(len(hashes), np.uint8)
     sizes = count_own(offsets, info, state)
     index = Index(
         offsets=offsets,
@@ -106,6 +112,7 @@ def index_posts(stage: Stage, config: Config, engine: Engine) -> tuple[Index, li
         ),
         empty=empty,
         protected=protected,
+        scratch=scratch,
     )
     return index, list(ids.assign_ids(batches, id_hashes, paths))
 

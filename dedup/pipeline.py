@@ -166,8 +166,16 @@ def resemble(index: Index, passages: Passages, config: Config, engine: Engine) -
     active = (index.stands_for == np.arange(len(index.rank))) & ~index.empty
     active &= count_own(index.offsets, index.info, index.state) >= SHORT_WORDS
     pairs = pair_up(
-        index.offsets, index.hashes, index.state, index.rank, active, config.match, engine.map_kernels
+        index.offsets,
+        index.hashes,
+        index.state,
+        index.rank,
+        active,
+        config.match,
+        engine.map_kernels,
+        index.scratch.zeros,
     )
+    index.scratch.let_go()
     return join([passages, align_pairs(index, pairs, config.quotes)])
 
 

@@ -25,6 +25,8 @@ __all__ = ["Pairs", "pair_up"]
 
 Run = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 """What `map` does."""
+Zeros = Callable[[tuple[int, ...], type], NDArray[Any]]
+"""What `np.zeros` does."""
 
 _CHUNK = 4096
 """Posts handed to one call; changes no byte of the result."""
@@ -66,6 +68,7 @@ def pair_up(
     active: NDArray[np.bool_],
     settings: Match | None = None,
     run: Run = map,
+    zeros: Zeros = np.zeros,
 ) -> Pairs:
     """Pairs of posts whose own words are at least `settings.threshold` similar.
 
@@ -73,6 +76,7 @@ def pair_up(
     state: uint8 [words], 0 for a post's own words; the others are left out.
     rank: int64 [posts], smaller is earlier. active: bool [posts], which posts take part.
     run: like `map`, over calls that hold no GIL and may run at the same time, such as a thread pool's.
+    zeros: like `np.zeros`, for the one array that is large; it may lie in a file.
 
     No pair is below the threshold. Two posts of similarity s meet with the chance `recall_at(s)`; where
     they meet they are compared if the earlier one leads the bucket, that is, matches none before it
@@ -83,7 +87,7 @@ def pair_up(
     words = _Words(offsets, hashes, state)
     posts = np.flatnonzero(active)
     posts = posts[np.argsort(rank[posts], kind="stable")]
-    keys = _sketch_all(posts, words, settings, run)
+    keys = _sketch_all(posts, words, settings, run, zeros)
     known = np.zeros(1024, np.int64)
     results = [_Compared(np.zeros(0, np.int64), np.zeros(0), 0)]
     count = 0
@@ -104,9 +108,11 @@ def pair_up(
     return Pairs(posts[later], posts[earlier], similarities[order], count, capped)
 
 
-def _sketch_all(posts: NDArray[np.int64], words: _Words, settings: Match, run: Run) -> NDArray[np.uint64]:
+def _sketch_all(
+    posts: NDArray[np.int64], words: _Words, settings: Match, run: Run, zeros: Zeros
+) -> NDArray[np.uint64]:
     """The band keys of all posts, uint64 [bands, posts]; no signature outlives its chunk."""
-    keys = np.empty((settings.bands, len(posts)), np.uint64)
+    keys = zeros((settings.bands, len(posts)), np.uint64)
     starts = range(0, len(posts), _CHUNK)
     sketch = partial(_sketch, posts=posts, words=words, settings=settings)
     for start, chunk in zip(starts, run(sketch, starts), strict=True):

@@ -37,12 +37,11 @@ WINDOW = 16
 
 @njit(nogil=True, cache=True)
 def fingerprint(posts: Int64s, offsets: Int64s, hashes: UInt32s, state: Bytes) -> Any:
-    """Winnowed fingerprints of the posts' own words: (hash uint64, post int64, word position int64)."""
+    """Winnowed fingerprints of the posts' own words: hashes uint64 and word positions int64, as rows."""
     total = np.int64(0)
     for post in posts:
         total += offsets[post + 1] - offsets[post]
     keys = np.empty(total + 1, np.uint64)
-    owners = np.empty(total + 1, np.int64)
     places = np.empty(total + 1, np.int64)
     count = 0
     ring = np.empty(WINDOW, np.uint64)
@@ -67,12 +66,34 @@ def fingerprint(posts: Int64s, offsets: Int64s, hashes: UInt32s, state: Bytes) -
                         best = q
                 if best != last_taken:
                     keys[count] = ring[best % WINDOW]
-                    owners[count] = post
                     places[count] = best
                     count += 1
                     last_taken = best
             begin = stop
-    return keys[:count].copy(), owners[:count].copy(), places[:count].copy()
+    return keys[:count].copy(), places[:count].copy()
+
+
+@njit(nogil=True, cache=True)
+def note_seen(keys: UInt64s, once: UInt64s, twice: UInt64s) -> None:
+    """Note fingerprints in two bit filters: which were seen, and which more often than once."""
+    mask = np.uint64(once.shape[0] * 64 - 1)
+    for key in keys:
+        bit = (key >> np.uint64(20)) & mask
+        one = np.uint64(1) << (bit & np.uint64(63))
+        cell = bit >> np.uint64(6)
+        twice[cell] |= once[cell] & one
+        once[cell] |= one
+
+
+@njit(nogil=True, cache=True)
+def were_repeated(keys: UInt64s, twice: UInt64s) -> Any:
+    """Which fingerprints may stand in the corpus more often than once: bool [keys]."""
+    mask = np.uint64(twice.shape[0] * 64 - 1)
+    found = np.empty(keys.shape[0], np.bool_)
+    for i in range(keys.shape[0]):
+        bit = (keys[i] >> np.uint64(20)) & mask
+        found[i] = (twice[bit >> np.uint64(6)] >> (bit & np.uint64(63))) & np.uint64(1)
+    return found
 
 
 @njit(nogil=True, cache=True)

@@ -173,7 +173,7 @@ def _within_threads(index: Index, settings: Quotes, engine: Engine) -> Passages:
     threads = index.threads
 
     def search(job: tuple[int, int]) -> Passages:
-        return join(
+        found = join(
             [
                 _search(
                     index,
@@ -189,6 +189,8 @@ def _within_threads(index: Index, settings: Quotes, engine: Engine) -> Passages:
                 if threads.offsets[thread + 1] - threads.offsets[thread] > 1
             ]
         )
+        index.scratch.let_go()
+        return found
 
     return join(list(engine.map_kernels(search, _jobs(index))))
 
@@ -268,6 +270,7 @@ def _without_stock(passages: Passages, index: Index, settings: Quotes, engine: E
         counts: NDArray[np.int32] = count_threads(
             *table, threads.posts, threads.offsets, *job, index.offsets, index.hashes
         )
+        index.scratch.let_go()
         return counts
 
     # each job counts in an array of its own, so there are no more of them than workers
@@ -282,18 +285,8 @@ def _without_stock(passages: Passages, index: Index, settings: Quotes, engine: E
 
 def _across_threads(index: Index, settings: Quotes, engine: Engine) -> Passages:
     posts = np.flatnonzero((index.stands_for == np.arange(len(index.rank))) & ~index.empty)
-    chunk = max(1, len(posts) // (4 * engine.workers))
-
-    def fingerprint(at: int) -> tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.int64]]:
-        found: tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.int64]] = across.fingerprint(
-            posts[at : at + chunk], index.offsets, index.hashes, index.state
-        )
-        return found
-
-    parts = list(engine.map_kernels(fingerprint, range(0, len(posts), chunk)))
-    if not parts:
-        return NOTHING
-    keys, owners, places = (np.concatenate(column) for column in zip(*parts, strict=True))
+    keys, places = _fingerprints(posts, index, engine)
+    owners = np.searchsorted(index.offsets, places, side="right") - 1
     order = np.lexsort((index.rank[owners], keys))
     seeds, sources, _ = across.link(
         keys[order], owners[order], places[order], index.threads.thread_of, settings.stock_threads
@@ -313,3 +306,36 @@ def _across_threads(index: Index, settings: Quotes, engine: Engine) -> Passages:
             settings.max_gap_words,
         )
     )
+
+
+def _fingerprints(
+    posts: NDArray[np.int64], index: Index, engine: Engine
+) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+    """The fingerprints that stand in the posts more often than once, as hashes and word positions."""
+
+    def fingerprint(first: int) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+        found: tuple[NDArray[np.uint64], NDArray[np.int64]] = across.fingerprint(
+            posts[first : first + _JOB_POSTS], index.offsets, index.hashes, index.state
+        )
+        index.scratch.let_go()
+        return found
+
+    # hardly a fingerprint stands twice: some bits for each of them spare most of the sorting
+    keys = index.scratch.zeros(len(index.hashes) + 1, np.uint64)
+    places = index.scratch.zeros(len(index.hashes) + 1, np.int64)
+    cells = 1 << max(4, len(index.hashes).bit_length() - 7)
+    once, twice = np.zeros(cells, np.uint64), np.zeros(cells, np.uint64)
+    count = 0
+    for part, part_places in engine.map_kernels(fingerprint, range(0, len(posts), _JOB_POSTS)):
+        keys[count : count + len(part)], places[count : count + len(part)] = part, part_places
+        across.note_seen(part, once, twice)
+        count += len(part)
+    kept = [
+        (keys[at:end][chosen], places[at:end][chosen])
+        for at in range(0, count, _JOB_WORDS)
+        for end in [min(count, at + _JOB_WORDS)]
+        for chosen in [across.were_repeated(keys[at:end], twice)]
+    ]
+    if not kept:
+        return np.zeros(0, np.uint64), np.zeros(0, np.int64)
+    return np.concatenate([part for part, _ in kept]), np.concatenate([part for _, part in kept])

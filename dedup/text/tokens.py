@@ -52,7 +52,7 @@ CHARACTER = 1 << 15
 MIX = np.uint64(0x9E3779B97F4A7C15)
 _SHIFT = np.uint64(32)
 _STEPS = np.uint64(RARITY_MASK)
-_RECENT = 4096
+_RECENT = 16384
 """Words whose rarity is at hand: the whole table outgrows the processor's cache."""
 _SYMBOLS = np.isin(np.arange(128), np.frombuffer(b"(){}[];=<>&|*#\\+_$%/", np.uint8))
 """Characters that code is full of and prose is not."""
