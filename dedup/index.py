@@ -85,7 +85,7 @@ def index_posts(stage: Stage, config: Config, engine: Engine) -> tuple[Index, li
     for number in range(stage.blocks):
         words, place = stage.words(number), slice(*offsets[blocks[number : number + 2]])
         hashes[place], info[place] = words.hashes, words.info
-        scratch.let_go()
+        scratch.touched(words.hashes.nbytes + words.info.nbytes)
     state = scratch.zeros(len(hashes), np.uint8)
     sizes = count_own(offsets, info, state)
     index = Index(

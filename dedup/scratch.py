@@ -17,6 +17,8 @@ import numpy.typing as npt
 
 IN_MEMORY_BYTES = 32 << 20
 """Smaller arrays stay in memory."""
+RESIDENT_BYTES = 256 << 20
+"""So much of the larger ones is in memory at a time."""
 
 
 class Scratch:
@@ -25,9 +27,12 @@ class Scratch:
     The files have no name any more once they are mapped: however a run ends, nothing is left of them.
     """
 
-    def __init__(self, folder: Path, in_memory_bytes: int = IN_MEMORY_BYTES) -> None:
+    def __init__(
+        self, folder: Path, in_memory_bytes: int = IN_MEMORY_BYTES, resident_bytes: int = RESIDENT_BYTES
+    ) -> None:
         self._folder = folder
-        self._in_memory_bytes = in_memory_bytes
+        self._in_memory_bytes, self._resident_bytes = in_memory_bytes, resident_bytes
+        self._touched = 0
         self._maps: list[mmap.mmap] = []
 
     def zeros(self, shape: int | tuple[int, ...], kind: npt.DTypeLike) -> npt.NDArray[Any]:
@@ -55,8 +60,15 @@ class Scratch:
             at += len(part)
         return joined
 
+    def touched(self, size: int) -> None:
+        """Say that so many bytes of the arrays were looked at; from time to time they are let go of."""
+        self._touched += size
+        if self._touched > self._resident_bytes:
+            self.let_go()
+
     def let_go(self) -> None:
         """Take what was touched out of this process's memory; it is read again where it is needed."""
+        self._touched = 0
         if hasattr(mmap, "MADV_DONTNEED"):  # not on Windows
             for mapped in self._maps:
                 mapped.madvise(mmap.MADV_DONTNEED)

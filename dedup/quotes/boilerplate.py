@@ -142,7 +142,7 @@ def stock_table(starts: Int64s, ends: Int64s, hashes: UInt32s) -> Any:
         size *= 2
     mask = np.uint64(size - 1)
     keys = np.zeros(size, np.uint64)
-    bits = np.zeros(max(1, size // 8), np.uint64)  # eight bits a slot: one in fifty is set, or fewer
+    bits = np.zeros(max(1, size // 32), np.uint64)  # two bits a slot, to fit into the cache
     for i in range(starts.shape[0]):
         words = min(ends[i] - starts[i], np.int64(STOCK_SHINGLE_WORDS))
         for at in range(starts[i], ends[i] - words + 1):

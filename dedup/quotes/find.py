@@ -33,7 +33,11 @@ _REPEAT_FACTOR = 3
 _JOB_WORDS = 1 << 19
 """Words of the threads that one job takes; changes no result."""
 _JOB_POSTS = 1 << 15
-"""Posts of the authors that one job takes; changes no result."""
+"""Posts that one job takes where they do not go by thread; changes no result."""
+_WORD_BYTES = 7
+"""Hash, info and state of a word."""
+_POST_BYTES = 150 * _WORD_BYTES
+"""The same of all words of a post, about."""
 
 
 class Passages(NamedTuple):
@@ -189,7 +193,7 @@ def _within_threads(index: Index, settings: Quotes, engine: Engine) -> Passages:
                 if threads.offsets[thread + 1] - threads.offsets[thread] > 1
             ]
         )
-        index.scratch.let_go()
+        index.scratch.touched(_JOB_WORDS * _WORD_BYTES)
         return found
 
     return join(list(engine.map_kernels(search, _jobs(index))))
@@ -231,6 +235,7 @@ def _signatures(index: Index, settings: Quotes, engine: Engine) -> Passages:
                     settings.signature_threads,
                 )
             )
+        index.scratch.touched(_JOB_POSTS * _POST_BYTES)
         return np.concatenate(rounds)
 
     cuts = np.searchsorted(groups[:-1], np.arange(0, len(posts), _JOB_POSTS))
@@ -317,7 +322,7 @@ def _fingerprints(
         found: tuple[NDArray[np.uint64], NDArray[np.int64]] = across.fingerprint(
             posts[first : first + _JOB_POSTS], index.offsets, index.hashes, index.state
         )
-        index.scratch.let_go()
+        index.scratch.touched(_JOB_POSTS * _POST_BYTES)
         return found
 
     # hardly a fingerprint stands twice: some bits for each of them spare most of the sorting
