@@ -15,11 +15,29 @@ from numba import njit
 from numpy.typing import NDArray
 
 from dedup.arrays import Bytes, Flags, Int, Int32s, Int64s, UInt16s, UInt32s, grow_rows
+from dedup.index import Index
 from dedup.own import has_own_block, has_own_line, likeness_of_rest
 from dedup.quotes.find import PROTECTED, RESEMBLES, SIGNATURE
 from dedup.quotes.within import BOILERPLATE, CHROME, CHROME_BEFORE, IS_CODE, OWN
 from dedup.text.shingles import jaccard
-from dedup.trace import DROP, KEEP, ROW_COLUMNS, TRIM, share_out, take, walk, write_row, write_rows
+from dedup.trace import (
+    DROP,
+    KEEP,
+    ROW_COLUMNS,
+    ROW_END,
+    ROW_POST,
+    ROW_SOURCE,
+    ROW_SOURCE_END,
+    ROW_SOURCE_START,
+    ROW_START,
+    ROW_VIA,
+    TRIM,
+    share_out,
+    take,
+    walk,
+    write_row,
+    write_rows,
+)
 
 ACTIONS = ("keep", "trim", "drop")
 
@@ -80,6 +98,31 @@ class Policy(NamedTuple):
     threshold: float
     shingle_words: int
     across_min_words: int
+
+
+def in_input_order(decisions: Decisions, index: Index) -> Decisions:
+    """The decisions with posts and words numbered as they stand in the input."""
+    number_of = np.empty_like(index.input_of)
+    number_of[index.input_of] = np.arange(len(number_of))
+    # one more for -1, which stays
+    input_of = np.append(index.input_of, np.int64(-1))
+    shifts = index.input_offsets[index.input_of] - index.offsets[:-1]
+    rows = decisions.rows
+    for post, columns in ((ROW_POST, (ROW_START, ROW_END)), (ROW_SOURCE, (ROW_SOURCE_START, ROW_SOURCE_END))):
+        known = rows[:, post] >= 0
+        moves = np.where(known, shifts[rows[:, post]] if len(shifts) else 0, 0)
+        for column in columns:
+            rows[:, column] += np.where(rows[:, column] >= 0, moves, 0)
+    for post in (ROW_POST, ROW_SOURCE, ROW_VIA):
+        rows[:, post] = input_of[rows[:, post]]
+    return Decisions(
+        decisions.action[number_of],
+        decisions.reason[number_of],
+        input_of[decisions.duplicate_of[number_of]],
+        decisions.similarity[number_of],
+        input_of[decisions.copy_of[number_of]],
+        rows,
+    )
 
 
 @njit(nogil=True, cache=True)

@@ -7,9 +7,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+from numba import njit
 from numpy.typing import NDArray
 
 from dedup import ids
+from dedup.arrays import Int64s, UInt16s, UInt32s
 from dedup.config import Config
 from dedup.engines.base import Engine
 from dedup.match.exact import collapse
@@ -22,17 +24,22 @@ from dedup.stage import KEYS, Stage
 
 
 class Index(NamedTuple):
-    """What the quotes, match and decide steps work on; posts are numbered in input order.
+    """What the quotes, match and decide steps work on.
 
+    Posts are numbered thread by thread, in order within each, so that what is looked at together lies
+    together. `input_of`: int64 [posts], each post's place in the input; `input_offsets`: int64 [posts + 1],
+    where each post's words would begin if posts stood in input order.
     offsets: int64 [posts + 1], where each post's words begin. hashes, info, state: per word (see
     `Tokens`; state is 0 for own words, and the steps write to it).
-    blocks: int64 [blocks + 1], where each block's posts begin.
+    blocks: int64 [blocks + 1], where each block's posts begin in the input.
     rank: int64, each post's place in the order; order: int64, the posts by rank.
     authors: int32, codes, -1 unknown; author_names: uint64, hashes of names, 0 unknown.
     stands_for: int64, the first post of the same text. empty, protected: bool.
     scratch: makes the large arrays.
     """
 
+    input_of: NDArray[np.int64]
+    input_offsets: NDArray[np.int64]
     offsets: NDArray[np.int64]
     hashes: NDArray[np.uint32]
     info: NDArray[np.uint16]
@@ -73,22 +80,32 @@ def index_posts(stage: Stage, config: Config, engine: Engine) -> tuple[Index, li
     is_page = np.zeros(len(rank), np.bool_)
     threads = group_threads(thread_codes, parents, paths, keys["title"], times, rank, is_page)
 
-    author_hashes = keys["author"]
-    authors, author_names = ids.codes(author_hashes), keys["author_name"]
+    input_of = threads.posts
+    number_of = np.empty_like(input_of)
+    number_of[input_of] = np.arange(len(input_of))
+    threads = Threads(
+        np.arange(len(input_of)), threads.offsets, threads.windowed, threads.thread_of[input_of]
+    )
+    rank, order = rank[input_of], number_of[order]
+    author_hashes = keys["author"][input_of]
+    authors, author_names = ids.codes(author_hashes), keys["author_name"][input_of]
     protected_hashes = ids.hash_strings(pa.array(config.decide.protect_authors, pa.string()))
     protected = np.isin(author_hashes, protected_hashes) & (author_hashes != 0)
-    empty = keys["empty"]
+    empty = keys["empty"][input_of]
 
-    offsets = np.zeros(len(rank) + 1, np.int64)
-    np.cumsum(keys["words"], out=offsets[1:])
+    input_offsets, offsets = np.zeros(len(rank) + 1, np.int64), np.zeros(len(rank) + 1, np.int64)
+    np.cumsum(keys["words"], out=input_offsets[1:])
+    np.cumsum(keys["words"][input_of], out=offsets[1:])
     hashes, info = scratch.zeros(int(offsets[-1]), np.uint32), scratch.zeros(int(offsets[-1]), np.uint16)
     for number in range(stage.blocks):
-        words, place = stage.words(number), slice(*offsets[blocks[number : number + 2]])
-        hashes[place], info[place] = words.hashes, words.info
+        words, posts = stage.words(number), slice(*blocks[number : number + 2])
+        _place(words.offsets, words.hashes, words.info, offsets[number_of[posts]], hashes, info)
         scratch.touched(words.hashes.nbytes + words.info.nbytes)
     state = scratch.zeros(len(hashes), np.uint8)
     sizes = count_own(offsets, info, state)
     index = Index(
+        input_of=input_of,
+        input_offsets=input_offsets,
         offsets=offsets,
         hashes=hashes,
         info=info,
@@ -101,7 +118,7 @@ def index_posts(stage: Stage, config: Config, engine: Engine) -> tuple[Index, li
         author_names=author_names,
         names=name_table(np.unique(author_names)),
         stands_for=collapse(
-            (keys["text"], keys["text_2"]),
+            (keys["text"][input_of], keys["text_2"][input_of]),
             offsets,
             hashes,
             sizes,
@@ -115,6 +132,24 @@ def index_posts(stage: Stage, config: Config, engine: Engine) -> tuple[Index, li
         scratch=scratch,
     )
     return index, list(ids.assign_ids(batches, id_hashes, paths))
+
+
+@njit(nogil=True, cache=True)
+def _place(
+    block_offsets: Int64s,
+    block_hashes: UInt32s,
+    block_info: UInt16s,
+    begins: Int64s,
+    hashes: UInt32s,
+    info: UInt16s,
+) -> None:
+    """Put the words of each post of a block where they belong."""
+    for post in range(begins.shape[0]):
+        to = begins[post]
+        for at in range(block_offsets[post], block_offsets[post + 1]):
+            hashes[to] = block_hashes[at]
+            info[to] = block_info[at]
+            to += 1
 
 
 def _concatenate(parts: Sequence[NDArray[Any]], kind: type[np.generic]) -> NDArray[Any]:

@@ -25,7 +25,7 @@ import pyarrow as pa
 
 from dedup import kernels, outputs
 from dedup.config import Config
-from dedup.decide import ACTIONS, NO_REASON, WHYS, Decisions, Policy, settle
+from dedup.decide import ACTIONS, NO_REASON, WHYS, Decisions, Policy, in_input_order, settle
 from dedup.engines.base import Engine
 from dedup.engines.local import LocalEngine
 from dedup.index import Index, index_posts
@@ -95,7 +95,7 @@ def run(paths: Sequence[str | os.PathLike[str]], out: Path, config: Config, cloc
             decisions = decide(index, passages, config)
         with clock.stage("write", len(index.rank), "posts") as stage_bar:
             tasks = make_tasks(
-                stage, index.blocks, index.offsets, decisions, ids, config.decide.quotes == "mark"
+                stage, index.blocks, index.input_offsets, decisions, ids, config.decide.quotes == "mark"
             )
             writer, ratios = write(tasks, out, config, engine, stage_bar.advance)
             files = [*writer.close(), *rejected.close()]
@@ -180,7 +180,7 @@ def resemble(index: Index, passages: Passages, config: Config, engine: Engine) -
 
 
 def decide(index: Index, passages: Passages, config: Config) -> Decisions:
-    """Decide on every post, in order."""
+    """Decide on every post, in order; the decisions stand in input order."""
     settings = config.decide
     passages = protect(index, passages, settings.protect_phrases)
     policy = Policy(
@@ -213,7 +213,7 @@ def decide(index: Index, passages: Passages, config: Config) -> Decisions:
             policy,
         )
     )
-    return swap_survivors(decisions, index, config)
+    return in_input_order(swap_survivors(decisions, index, config), index)
 
 
 def write(
