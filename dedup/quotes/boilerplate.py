@@ -169,18 +169,26 @@ def count_threads(
     last_thread: Int,
     offsets: Int64s,
     hashes: UInt32s,
+    state: Bytes,
+    stands_for: Int64s,
 ) -> Any:
     """In how many of the threads first_thread:last_thread each shingle of a `StockTable` stands.
 
-    posts: int64, grouped by thread; thread_offsets: int64 [threads + 1]. Returns int32 [slots].
+    posts: int64, grouped by thread; thread_offsets: int64 [threads + 1]. Signatures and copies of whole
+    posts are not counted: they go, and what is stock text must still be so without them. Returns
+    int32 [slots].
     """
     mask = np.uint64(keys.shape[0] - 1)
     last_seen = np.full(keys.shape[0], -1, np.int32)
     counts = np.zeros(keys.shape[0], np.int32)
     for thread in range(first_thread, last_thread):
         for p in range(thread_offsets[thread], thread_offsets[thread + 1]):
+            if stands_for[posts[p]] != posts[p]:
+                continue
             end = offsets[posts[p] + 1]
             for at in range(offsets[posts[p]], end - shortest + 1):
+                if state[at] == BOILERPLATE:
+                    continue
                 bit = _bit_of(hashes, at, shortest, filter_bits)
                 if not (filter_bits[bit >> np.uint64(6)] >> (bit & np.uint64(63))) & np.uint64(1):
                     continue

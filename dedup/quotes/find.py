@@ -53,11 +53,10 @@ NOTHING = Passages(np.zeros((0, within.SPAN_COLUMNS), np.int64), np.zeros((0, 3)
 def find_passages(index: Index, settings: Quotes, engine: Engine) -> Passages:
     """All copied passages of all posts; `index.state` says afterwards which words are own."""
     signatures = _signatures(index, settings, engine)
-    in_threads = _without_stock(_within_threads(index, settings, engine), index, settings, engine)
-    parts = [signatures, in_threads]
+    copies = [_within_threads(index, settings, engine)]
     if settings.across_threads:
-        parts.append(_across_threads(index, settings, engine))
-    return _without_found(join(parts))
+        copies.append(_across_threads(index, settings, engine))
+    return _without_found(join([signatures, _without_stock(join(copies), index, settings, engine)]))
 
 
 def align_pairs(index: Index, pairs: Pairs, settings: Quotes) -> Passages:
@@ -273,7 +272,14 @@ def _without_stock(passages: Passages, index: Index, settings: Quotes, engine: E
 
     def count(job: tuple[int, int]) -> NDArray[np.int32]:
         counts: NDArray[np.int32] = count_threads(
-            *table, threads.posts, threads.offsets, *job, index.offsets, index.hashes
+            *table,
+            threads.posts,
+            threads.offsets,
+            *job,
+            index.offsets,
+            index.hashes,
+            index.state,
+            index.stands_for,
         )
         index.scratch.let_go()
         return counts
