@@ -176,6 +176,7 @@ def find_within(
     candidates = np.empty((64, SPAN_COLUMNS), np.int64)
     candidate_runs = np.empty((128, 3), np.int64)
     diagonal_key = np.zeros(4096, np.int64)
+    diagonal_start = np.zeros(4096, np.int64)
     diagonal_end = np.zeros(4096, np.int64)
     attributions = np.empty((256, 3), np.int64)
     attribution_names = np.empty(256, np.uint64)
@@ -214,7 +215,7 @@ def find_within(
                     continue
                 diagonal = j - i
                 cell = diagonal & 4095
-                if diagonal_key[cell] == diagonal and diagonal_end[cell] > i:
+                if diagonal_key[cell] == diagonal and diagonal_start[cell] <= i < diagonal_end[cell]:
                     continue
                 source_begin = offsets[posts[source]]
                 source_end = offsets[posts[source] + 1]
@@ -231,6 +232,7 @@ def find_within(
                 ):
                     back += 1
                 diagonal_key[cell] = diagonal
+                diagonal_start[cell] = i - back
                 diagonal_end[cell] = i + n
                 evidence = evidence_of(info, i - back, i + n)
                 starts_line = info[i - back] & LINE_START
@@ -249,7 +251,11 @@ def find_within(
                 for r in range(first, last):
                     other = chain[r, 1] - chain[r, 0]
                     cell = other & 4095
-                    diagonal_key[cell] = other
+                    # a run that comes later on its diagonal says nothing of what stands before it
+                    if diagonal_key[cell] != other or diagonal_end[cell] <= chain[first, 0]:
+                        diagonal_key[cell] = other
+                        diagonal_start[cell] = chain[r, 0]
+                    diagonal_start[cell] = min(diagonal_start[cell], chain[r, 0])
                     diagonal_end[cell] = chain[r, 0] + chain[r, 2]
                 first, last = finish_lines(
                     hashes, info, begin, end, source_begin, source_end, max_gap, chain, first, last
