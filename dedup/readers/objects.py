@@ -59,7 +59,7 @@ def parse_pieces(
             "path": repeated(block.path, rows),
             "record": pa.array(numbers),
             "encoding": encodings,
-            "marks": prefix_marks(columns.texts),
+            "marks": prefix_marks(columns.arrays["text"]),
             "escapes": list_array(escapes, rows, POSTS.field("escapes").type),
         },
     )
@@ -99,6 +99,8 @@ class _Found:
         all_utf8 = encoding is None  # the cutter looked
         decode_object, add_record, add_number = _OBJECT.decode, self.records.append, self.numbers.append
         for number, piece in enumerate(self.pieces):
+            if not piece:
+                continue
             if len(piece) <= self.limit and (all_utf8 or first_invalid(piece) is None):
                 try:
                     add_record(decode_object(piece))

@@ -76,13 +76,13 @@ class Text:
         text, encoding = decode(block.data, block.encoding)
         title, posts = split_thread(text.removeprefix("\ufeff"), settings.separator)
         rows = len(posts)
-        texts = [post.text for post in posts]
         chrome = {
             row: [{"start": start, "end": end, "why": "page_chrome"} for start, end in post.chrome]
             for row, post in enumerate(posts)
         }
+        texts = pa.array([post.text for post in posts], pa.string())
         columns = {
-            "text": pa.array(texts, pa.string()),
+            "text": texts,
             "thread_id": repeated(block.path, rows),
             "path": repeated(block.path, rows),
             "record": pa.array(range(1, rows + 1), pa.int64()),
