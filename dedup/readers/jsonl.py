@@ -6,18 +6,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import accumulate
 
 from dedup.config import Read
 from dedup.normalize.decode import LAST_RESORT, find_encoding
-from dedup.readers.base import KEPT_REJECT_BYTES, Block, ByteStream, Parsed
+from dedup.readers.base import KEPT_REJECT_BYTES, Block, ByteStream, Parsed, rejected_batch
+from dedup.readers.fast_objects import in_order, ordinary_posts
 from dedup.readers.lines import (
     count_lines,
     end_of_lines,
     first_invalid,
     known_encoding,
+    line_bounds,
     newline_ends,
-    split_lines,
     unit_bytes,
     wide_encoding,
 )
@@ -48,11 +48,15 @@ class Jsonl:
         return _Cutter(stream, path, settings, self.name).blocks(block_bytes)
 
     def parse(self, block: Block, settings: Read) -> Parsed:
-        unit = unit_bytes(block.encoding)
-        lines = split_lines(block.data, unit)
-        return parse_pieces(
-            lines, lambda: list(accumulate((len(line) + unit for line in lines), initial=0)), block, settings
-        )
+        starts, ends = line_bounds(block.data, unit_bytes(block.encoding))
+        ordinary, rest = ordinary_posts(starts, ends, block, settings)
+        if not len(rest):
+            return Parsed(ordinary, rejected_batch([]))
+        lines = [b""] * len(starts)  # those that are read are as good as blank
+        for line in rest.tolist():
+            lines[line] = block.data[starts[line] : ends[line]]
+        posts, rejected = parse_pieces(lines, starts.tolist, block, settings)
+        return Parsed(in_order(ordinary, posts), rejected)
 
 
 class _Cutter:

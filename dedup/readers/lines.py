@@ -79,17 +79,12 @@ def end_of_lines(data: bytes, unit: int) -> int:
     return int(ends[-1]) if len(ends) else 0
 
 
-def split_lines(data: bytes, unit: int) -> list[bytes]:
-    """The lines of `data` without their line feeds; what follows the last one only if it is not empty."""
-    if unit == 1:
-        lines = data.split(b"\n")
-    else:
-        starts = [0, *newline_ends(data, unit).tolist()]
-        ends = [*(start - unit for start in starts[1:]), len(data)]
-        lines = [data[start:end] for start, end in zip(starts, ends, strict=True)]
-    if not lines[-1]:
-        lines.pop()
-    return lines
+def line_bounds(data: bytes, unit: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Where the lines of `data` start and end, without their line feeds; what follows the last one is a
+    line only if it is not empty."""
+    newlines = newline_ends(data, unit)
+    starts, ends = np.append(0, newlines), np.append(newlines - unit, len(data))
+    return (starts, ends) if starts[-1] < len(data) else (starts[:-1], ends[:-1])
 
 
 def first_invalid(data: bytes) -> int | None:
