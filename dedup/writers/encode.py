@@ -21,7 +21,15 @@ from dedup.writers.columns import (
     json_strings,
     more_members,
 )
-from dedup.writers.metadata import OWN_KEYS, FirstSeen, note_kinds, parse_metadata, rename_clashes
+from dedup.writers.metadata import (
+    OWN_KEYS,
+    FirstSeen,
+    note_kind,
+    note_kinds,
+    parse_metadata,
+    rename_clashes,
+)
+from dedup.writers.plain_metadata import find_plain, more_fields
 
 _encode = msgspec.json.Encoder().encode
 _SHORT = pa.array(["encoding", "whitespace", "page_chrome", "empty"])
@@ -123,22 +131,29 @@ def json_metadata(posts: pa.RecordBatch, first_seen: FirstSeen) -> pa.Array:
     for key, column in columns.items():
         _note_column(("metadata", key), column, first_seen)
     own = json_members(**{key: json_strings(column) for key, column in columns.items()})
-    has_more = pc.not_equal(posts["metadata"], "{}")
-    if not pc.any(has_more).as_py():
+    if not pc.any(pc.not_equal(posts["metadata"], "{}")).as_py():
         return json_object(own)
-    rows = np.flatnonzero(has_more.to_numpy(zero_copy_only=False)).tolist()
-    texts = posts["metadata"].filter(has_more).to_numpy(zero_copy_only=False).tolist()
-    inside: list[bytes] = []
-    for row, text in zip(rows, texts, strict=True):
+    return json_object(own, _dump_fields(posts["metadata"], columns, first_seen))
+
+
+def _dump_fields(texts: pa.StringArray, own: dict[str, pa.Array], first_seen: FirstSeen) -> pa.Array:
+    """What the dump's own fields add to every row's object: a comma and members, or nothing."""
+    plain = find_plain(texts)
+    noted = 0
+    rows = np.flatnonzero(~plain.rows)
+    others: list[bytes] = []
+    for row, text in zip(rows.tolist(), texts.take(pa.array(rows)).to_pylist(), strict=True):
+        while noted < len(plain.kinds) and plain.kinds[noted][0] < row:
+            note_kind(*plain.kinds[noted], first_seen)
+            noted += 1
         fields = parse_metadata(text)
-        if not fields.keys().isdisjoint(OWN_KEYS):
-            values = {key: column[row].as_py() for key, column in columns.items()}
-            fields = rename_clashes(values, fields)
+        if not fields.keys().isdisjoint(own):
+            fields = rename_clashes({key: column[row].as_py() for key, column in own.items()}, fields)
         note_kinds(fields, row, first_seen)
-        inside.append(b"," + _encode(fields)[1:-1] if fields else b"")
-    rest = pa.array(inside, pa.large_binary()).cast(pa.large_string())
-    nothing = pa.nulls(len(has_more), pa.large_string()).fill_null("")
-    return json_object(own, pc.replace_with_mask(nothing, has_more, rest))
+        others.append(b"," + _encode(fields)[1:-1] if fields else b"")
+    for row, key, kind in plain.kinds[noted:]:
+        note_kind(row, key, kind, first_seen)
+    return more_fields(texts, plain.rows, others)
 
 
 def _json_source(batch: pa.RecordBatch) -> pa.Array:

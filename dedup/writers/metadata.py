@@ -116,11 +116,16 @@ def note_kinds(fields: dict[str, Any], record: int, seen: FirstSeen) -> None:
         elif kind == "object" or kind == "array":
             fields[key] = _note_nested(raw, ("metadata", key), record, seen, 0)
             continue
-        path = ("metadata", key)
-        if path not in seen:
-            seen[path] = {kind: record}
-        elif kind not in seen[path]:
-            seen[path][kind] = record
+        note_kind(record, key, kind, seen)
+
+
+def note_kind(record: int, key: str, kind: str, seen: FirstSeen) -> None:
+    """Note the kind of one field."""
+    path = ("metadata", key)
+    if path not in seen:
+        seen[path] = {kind: record}
+    elif kind not in seen[path]:
+        seen[path][kind] = record
 
 
 def _note_nested(raw: bytes, path: Path, record: int, seen: FirstSeen, depth: int) -> Any:
