@@ -24,6 +24,7 @@ _POSTS = [
         "author": "eve",
         "thread_id": "2",
         "text": f"{_SAID}  {_MORE}\r\n\r\n\r\nThat is what she said.",
+        "likes": 3,
     },
     {"id": "4", "author": "eve", "thread_id": "2", "text": "+1"},
     {"id": "5", "author": "eve", "thread_id": "2", "text": "+1"},
