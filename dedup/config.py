@@ -202,6 +202,7 @@ def _check(config: Config, where: str | None) -> None:
         (0 <= quotes.max_gap_words <= 16, "quotes.max_gap_words must be between 0 and 16."),
         (config.write.shard_posts >= 1, "write.shard_posts must be at least 1."),
         (1 <= config.write.compression_level <= 19, "write.compression_level must be between 1 and 19."),
+        (1 <= config.quotes.stock_threads <= 254, "quotes.stock_threads must be between 1 and 254."),
         (config.read.max_record_mb >= 1, "read.max_record_mb must be at least 1."),
         (config.run.workers is None or config.run.workers >= 1, "run.workers must be at least 1."),
     ]

@@ -24,6 +24,9 @@ MIN_SIGNATURE_WORDS = 6
 MIN_SIGNATURE_EVIDENCE = 30 * 8
 """A shorter or plainer block ("Cheers, Simon") is a way to say goodbye: the author's own words."""
 STOCK_SHINGLE_WORDS = 5
+SAMPLED_FROM_WORDS = 64
+"""Of the shingles of longer passages one in STOCK_SAMPLE is counted: by its hash, so everywhere the same."""
+STOCK_SAMPLE = 8
 
 
 @njit(nogil=True, cache=True)
@@ -119,38 +122,52 @@ def find_signatures(
 
 
 class StockTable(NamedTuple):
-    """The shingles of doubtful passages: an open hash table, and a bit filter of how they begin.
+    """The shingles of doubtful passages whose threads are counted.
 
-    keys: uint64 [slots], 0 where empty. filter_bits: uint64, one bit a hash of the first `shortest` words.
+    keys: uint64 [slots], by open addressing, 0 where empty. short_bits: uint64, a bit filter of how the
+    shingles of short passages begin: by a hash of their first `shortest` words.
     """
 
     keys: UInt64s
-    filter_bits: UInt64s
+    short_bits: UInt64s
     shortest: Int
 
 
 @njit(nogil=True, cache=True)
-def stock_table(starts: Int64s, ends: Int64s, hashes: UInt32s) -> Any:
-    """The shingles of passages (int64 [n], word positions each) as a `StockTable`."""
+def counted_shingles(starts: Int64s, ends: Int64s) -> Any:
+    """How many shingles of passages (int64 [n], word positions each) are counted, at most, and the
+    fewest words a passage has."""
     total = np.int64(0)
     shortest = np.int64(STOCK_SHINGLE_WORDS)
     for i in range(starts.shape[0]):
-        shortest = min(shortest, ends[i] - starts[i])
-        total += ends[i] - starts[i]
-    size = 64
-    while size < 3 * total:
-        size *= 2
-    mask = np.uint64(size - 1)
-    keys = np.zeros(size, np.uint64)
-    bits = np.zeros(max(1, size // 32), np.uint64)  # two bits a slot, to fit into the cache
+        words = ends[i] - starts[i]
+        shortest = min(shortest, words)
+        total += words if words < SAMPLED_FROM_WORDS else words // STOCK_SAMPLE * 2
+    return total, shortest
+
+
+@njit(nogil=True, cache=True)
+def fill_stock_table(
+    starts: Int64s, ends: Int64s, hashes: UInt32s, shortest: Int, keys: UInt64s, short_bits: UInt64s
+) -> None:
+    """Put the shingles of passages (int64 [n], word positions each) into a `StockTable`."""
+    mask = np.uint64(keys.shape[0] - 1)
     for i in range(starts.shape[0]):
+        long_one = ends[i] - starts[i] >= SAMPLED_FROM_WORDS
         words = min(ends[i] - starts[i], np.int64(STOCK_SHINGLE_WORDS))
         for at in range(starts[i], ends[i] - words + 1):
             key = shingle_hash(hashes, at, words)
+            if long_one and not _is_sampled(key):
+                continue
             keys[find_slot(keys, mask, key)] = key
-            bit = _bit_of(hashes, at, shortest, bits)
-            bits[bit >> np.uint64(6)] |= np.uint64(1) << (bit & np.uint64(63))
-    return keys, bits, shortest
+            if not long_one:
+                bit = _bit_of(hashes, at, shortest, short_bits)
+                short_bits[bit >> np.uint64(6)] |= np.uint64(1) << (bit & np.uint64(63))
+
+
+@njit(nogil=True, cache=True)
+def _is_sampled(key: np.uint64) -> Any:
+    return (key >> np.uint64(40)) % np.uint64(STOCK_SAMPLE) == 0
 
 
 @njit(nogil=True, cache=True)
@@ -161,8 +178,10 @@ def _bit_of(hashes: UInt32s, at: Int, words: Int, bits: UInt64s) -> Any:
 @njit(nogil=True, cache=True)
 def count_threads(
     keys: UInt64s,
-    filter_bits: UInt64s,
+    short_bits: UInt64s,
     shortest: Int,
+    last_seen: Int32s,
+    counts: Bytes,
     posts: Int64s,
     thread_offsets: Int64s,
     first_thread: Int,
@@ -171,16 +190,15 @@ def count_threads(
     hashes: UInt32s,
     state: Bytes,
     stands_for: Int64s,
-) -> Any:
+) -> None:
     """In how many of the threads first_thread:last_thread each shingle of a `StockTable` stands.
 
     posts: int64, grouped by thread; thread_offsets: int64 [threads + 1]. Signatures and copies of whole
-    posts are not counted: they go, and what is stock text must still be so without them. Returns
-    int32 [slots].
+    posts are not counted: they go, and what is stock text must still be so without them. last_seen:
+    int32 [slots], 0 at first; counts: uint8 [slots], counted up to 255.
     """
     mask = np.uint64(keys.shape[0] - 1)
-    last_seen = np.full(keys.shape[0], -1, np.int32)
-    counts = np.zeros(keys.shape[0], np.int32)
+    width: Int = np.int64(STOCK_SHINGLE_WORDS)
     for thread in range(first_thread, last_thread):
         for p in range(thread_offsets[thread], thread_offsets[thread + 1]):
             if stands_for[posts[p]] != posts[p]:
@@ -189,32 +207,44 @@ def count_threads(
             for at in range(offsets[posts[p]], end - shortest + 1):
                 if state[at] == BOILERPLATE:
                     continue
-                bit = _bit_of(hashes, at, shortest, filter_bits)
-                if not (filter_bits[bit >> np.uint64(6)] >> (bit & np.uint64(63))) & np.uint64(1):
-                    continue
-                for words in range(shortest, min(np.int64(STOCK_SHINGLE_WORDS), end - at) + 1):
-                    key = shingle_hash(hashes, at, words)
-                    slot = find_slot(keys, mask, key)
-                    if keys[slot] == key and last_seen[slot] != thread:
-                        last_seen[slot] = thread
-                        counts[slot] += 1
-    return counts
+                if at + width <= end:
+                    key = shingle_hash(hashes, at, width)
+                    if _is_sampled(key):
+                        _count(keys, mask, key, thread, last_seen, counts)
+                bit = _bit_of(hashes, at, shortest, short_bits)
+                if (short_bits[bit >> np.uint64(6)] >> (bit & np.uint64(63))) & np.uint64(1):
+                    for words in range(shortest, min(width, end - at) + 1):
+                        _count(keys, mask, shingle_hash(hashes, at, words), thread, last_seen, counts)
+
+
+@njit(nogil=True, cache=True)
+def _count(
+    keys: UInt64s, mask: np.uint64, key: np.uint64, thread: Int, last_seen: Int32s, counts: Bytes
+) -> None:
+    slot = find_slot(keys, mask, key)
+    if keys[slot] == key and last_seen[slot] != thread + 1:
+        last_seen[slot] = thread + 1
+        counts[slot] += counts[slot] < 255
 
 
 @njit(nogil=True, cache=True)
 def stock_spans(
-    starts: Int64s, ends: Int64s, keys: UInt64s, counts: Int32s, hashes: UInt32s, most_threads: Int
+    starts: Int64s, ends: Int64s, keys: UInt64s, counts: UInt16s, hashes: UInt32s, most_threads: Int
 ) -> Any:
     """Which passages are stock text: half of their shingles stand in too many threads. Returns bool [n]."""
     mask = np.uint64(keys.shape[0] - 1)
     stock = np.zeros(starts.shape[0], np.bool_)
     for i in range(starts.shape[0]):
+        long_one = ends[i] - starts[i] >= SAMPLED_FROM_WORDS
         words = min(ends[i] - starts[i], np.int64(STOCK_SHINGLE_WORDS))
         common = 0
+        shingles = 0
         for at in range(starts[i], ends[i] - words + 1):
-            slot = find_slot(keys, mask, shingle_hash(hashes, at, words))
-            common += counts[slot] > most_threads
-        stock[i] = 2 * common >= ends[i] - starts[i] - words + 1
+            key = shingle_hash(hashes, at, words)
+            if not long_one or _is_sampled(key):
+                shingles += 1
+                common += counts[find_slot(keys, mask, key)] > most_threads
+        stock[i] = shingles > 0 and 2 * common >= shingles
     return stock
 
 

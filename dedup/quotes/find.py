@@ -16,7 +16,14 @@ from dedup.engines.base import Engine
 from dedup.index import Index
 from dedup.match import Pairs
 from dedup.quotes import across, within
-from dedup.quotes.boilerplate import StockTable, count_threads, find_signatures, stock_spans, stock_table
+from dedup.quotes.boilerplate import (
+    StockTable,
+    count_threads,
+    counted_shingles,
+    fill_stock_table,
+    find_signatures,
+    stock_spans,
+)
 from dedup.quotes.threads import WINDOW_POSTS
 from dedup.text.tokens import tokenize
 
@@ -268,11 +275,18 @@ def _without_stock(passages: Passages, index: Index, settings: Quotes, engine: E
         return passages
     threads = index.threads
     starts, ends = spans[doubtful, within.START], spans[doubtful, within.END]
-    table = StockTable(*stock_table(starts, ends, index.hashes))
+    total, shortest = counted_shingles(starts, ends)
+    slots = 1 << max(6, int(2 * total).bit_length())
+    zeros = index.scratch.zeros
+    table = StockTable(zeros(slots, np.uint64), zeros(slots // 32, np.uint64), shortest)
+    fill_stock_table(starts, ends, index.hashes, shortest, table.keys, table.short_bits)
 
-    def count(job: tuple[int, int]) -> NDArray[np.int32]:
-        counts: NDArray[np.int32] = count_threads(
+    def count(job: tuple[int, int]) -> NDArray[np.uint8]:
+        counts: NDArray[np.uint8] = zeros(slots, np.uint8)
+        count_threads(
             *table,
+            zeros(slots, np.int32),
+            counts,
             threads.posts,
             threads.offsets,
             *job,
@@ -284,8 +298,8 @@ def _without_stock(passages: Passages, index: Index, settings: Quotes, engine: E
         index.scratch.let_go()
         return counts
 
-    # each job counts in an array of its own, so there are no more of them than workers
-    counts = np.zeros(len(table.keys), np.int32)
+    # each job counts in arrays of its own, so there are no more of them than workers
+    counts = np.zeros(slots, np.uint16)
     for part in engine.map_kernels(count, _jobs(index, len(index.hashes) // engine.workers + 1)):
         counts += part
     stock = doubtful[stock_spans(starts, ends, table.keys, counts, index.hashes, settings.stock_threads)]
