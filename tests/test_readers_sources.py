@@ -231,6 +231,10 @@ def test_a_forced_format(tmp_path: Path) -> None:
         ("a.json", b'{\n  "posts": []\n}', None),
         ("a.txt", b"<ann> hello\n", "text"),
         ("a.xml", b"<?xml version='1.0'?>", None),
+        ("a", b"\xef\xbb\xbf\n<!-- saved --> <!-- twice --><!DOCTYPE html>", "html"),
+        ("a.php", b'<?xml version="1.0"?>\n<html xmlns="">', "html"),
+        ("a", "<html>".encode("utf-16"), "html"),
+        ("a.htm", b"<p>Hello", "html"),
     ],
 )
 def test_recognition(name: str, head: bytes, reader: str | None) -> None:
@@ -239,7 +243,12 @@ def test_recognition(name: str, head: bytes, reader: str | None) -> None:
 
 
 def test_every_reader_gives_the_tables_of_the_schema() -> None:
-    samples = {"text": b"Hello", "jsonl": b'{"text": "Hello"}\n', "json": b'[{"text": "Hello"}]'}
+    samples = {
+        "text": b"Hello",
+        "jsonl": b'{"text": "Hello"}\n',
+        "json": b'[{"text": "Hello"}]',
+        "html": b'<html id="XF"><article class="message"><div class="message-body">Hello',
+    }
     for name, reader in READERS.items():
         (block,) = reader.blocks(io.BytesIO(samples[name]), "p", Read(), 1 << 20)
         posts, rejected = reader.parse(block, Read())

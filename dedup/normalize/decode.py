@@ -62,11 +62,12 @@ _SUPERSETS = {
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def decode(data: bytes, encoding: str | None = None) -> tuple[str, str]:
+def decode(data: bytes, encoding: str | None = None, declared: str | None = None) -> tuple[str, str]:
     """The text of a whole file or message, and the name of its encoding (`utf-8+koi8-r` for a mixture).
 
     With `encoding` given, bytes it does not know become U+FFFD. Raises ConfigError when there is no such
-    text encoding.
+    text encoding. `declared` is what the file says of itself: it is believed for lines that are no UTF-8,
+    as browsers do, if there is such an encoding.
 
     >>> decode(b"na\\xefve")
     ('naïve', 'windows-1252')
@@ -80,7 +81,7 @@ def decode(data: bytes, encoding: str | None = None) -> tuple[str, str]:
         return data.decode("utf-8"), "utf-8"
     except UnicodeDecodeError:
         pass
-    fallback = _detect(data)
+    fallback = _meant_by(declared) or _detect(data)
     lines, names = [], set()
     for line in data.split(b"\n"):
         text, name = decode_line(line, fallback)
@@ -188,6 +189,20 @@ def _escape_pattern(data: bytes) -> str | None:
                 continue
             return name
     return None
+
+
+def _meant_by(declared: str | None) -> str | None:
+    """The encoding that pages and mails mean by a name; None for none, and for those their bytes deny."""
+    if declared is None:
+        return None
+    try:
+        name = codecs.lookup(declared.removeprefix("x-")).name
+        "".encode(name)
+    except (LookupError, UnicodeError, ValueError):
+        return None  # no encoding, or one that is no text encoding
+    if name.startswith(("utf", "unicode", "idna", "punycode", "raw")):
+        return None
+    return _SUPERSETS.get(name, name).replace("cp125", "windows-125")
 
 
 def _detect(data: bytes) -> str:

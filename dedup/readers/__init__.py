@@ -20,6 +20,7 @@ from dedup.errors import ConfigError, InputError
 from dedup.readers.base import Block, Parsed, Reader, Reject, rejected_batch
 from dedup.readers.json_array import JsonArray
 from dedup.readers.jsonl import Jsonl
+from dedup.readers.pages import Pages
 from dedup.readers.sources import InputFile, Inputs, Source, find_sources, open_source
 from dedup.readers.text import Text
 from dedup.schema import POSTS
@@ -41,7 +42,7 @@ __all__ = [
 ]
 
 # Asked in this order; the text reader takes what is left.
-READERS: dict[str, Reader] = {reader.name: reader for reader in (Jsonl(), JsonArray(), Text())}
+READERS: dict[str, Reader] = {reader.name: reader for reader in (Jsonl(), JsonArray(), Pages(), Text())}
 """Name → reader, as `--input-format` calls it."""
 
 _HEAD_BYTES = 64 << 10

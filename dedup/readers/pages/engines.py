@@ -1,0 +1,14 @@
+"""Which forum engine made a page."""
+
+from __future__ import annotations
+
+from dedup.readers.pages import xenforo
+from dedup.readers.pages.page import Engine
+
+ENGINES: tuple[Engine, ...] = (xenforo.ENGINE,)
+"""Asked in this order; the first that finds its tells reads the page."""
+
+
+def engine_of(data: bytes) -> Engine:
+    """The engine that made a page."""
+    return next((engine for engine in ENGINES if engine.tells.search(data)), ENGINES[-1])

@@ -1,0 +1,85 @@
+"""Whose words a quote holds, from the line above it: "Ann wrote:", "Zitat von: Ann am 3. Mai 2010"."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+_MOST_CHARS = 300
+
+# What follows the name where a page has no author by whom the phrase could be learned.
+_PHRASES = (
+    " wrote:",
+    " said:",
+    " schrieb:",
+    " hat geschrieben:",
+    " hat folgendes geschrieben:",
+    " a écrit:",
+    " a écrit :",
+    " escribió:",
+    " ha scritto:",
+    " escreveu:",
+    " schreef:",
+    " skrev:",
+    " napisał:",
+    " napisał(a):",
+    " писал(а):",
+    " написал(а):",
+    " kirjoitti:",
+)
+_LEADING = re.compile(r"^\([^()]*\)\s*")  # MyBB puts the date in front
+_DATED = re.compile(r"(.{1,80}?)\s+\S{1,4}\s+(?:\S+\s+){0,3}\S{0,3}\d")
+
+
+class HeaderNames:
+    """Finds names in the quote headers of one page, whatever its language.
+
+    A header that begins with the name of somebody who posts on the page shows how headers go on there.
+    """
+
+    def __init__(self, authors: Iterable[str]) -> None:
+        self._authors = sorted({author for author in authors if author}, key=len, reverse=True)
+        self._phrases = list(_PHRASES)
+
+    def find(self, header: str) -> str | None:
+        """The name in a header, or None.
+
+        >>> HeaderNames([]).find("Quote from: Ann Lee on March 05, 2010, 10:00:00 AM")
+        'Ann Lee'
+        >>> HeaderNames(["Bo"]).find("Bo kirjutas:")
+        'Bo'
+        """
+        header = _LEADING.sub("", " ".join(header[:_MOST_CHARS].split()))
+        name = self._known(header)
+        if name is not None:
+            rest = header[len(name) :]
+            if (
+                rest.endswith(":")
+                and not any(char.isdigit() for char in rest)
+                and rest.casefold() not in self._phrases
+            ):
+                self._phrases.append(rest.casefold())
+            return name
+        _, colon, rest = header.partition(": ")
+        if colon:
+            rest = rest.strip()
+            if (name := self._known(rest)) is not None:
+                return name
+            dated = _DATED.match(rest)
+            return dated.group(1) if dated else None
+        folded = header.casefold()
+        for phrase in self._phrases:
+            if folded.endswith(phrase) and len(folded) > len(phrase):
+                return header[: len(header) - len(phrase)].strip() or None
+        return None
+
+    def _learn(self, phrase: str) -> None:
+        dated = any(char.isdigit() for char in phrase)
+        if phrase.endswith(":") and len(phrase) > 1 and not dated and phrase not in self._phrases:
+            self._phrases.append(phrase)
+
+    def _known(self, text: str) -> str | None:
+        for author in self._authors:
+            if text.startswith(author) and not text[len(author) : len(author) + 1].isalnum():
+                return author
+        return None

@@ -1,0 +1,100 @@
+"""What an engine's module finds in a page: posts as places in the tree, their fields as strings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+from dedup.readers.pages.urls import Address
+
+if TYPE_CHECKING:
+    from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+
+class PagePost(NamedTuple):
+    """One post of a page; what the page does not say is None."""
+
+    body: LexborNode
+    id: str | None = None
+    author: str | None = None
+    created: str | None = None
+    """As ISO 8601 where the page has it for machines, else as written."""
+    number: str | None = None
+    """The post's number in its thread."""
+    subject: str | None = None
+    signature: LexborNode | None = None
+
+
+class Page(NamedTuple):
+    """A page of one thread."""
+
+    posts: list[PagePost]
+    thread: str | None = None
+    """The engine's own id of the thread."""
+    board: str | None = None
+    title: str | None = None
+    prefix: str | None = None
+    """Host and folder of the board, where the page's address does not begin with it."""
+
+
+class Engine(NamedTuple):
+    """How the pages of one kind of forum software are told and read."""
+
+    name: str
+    tells: re.Pattern[bytes]
+    """Found in its pages and in no others."""
+    read: Callable[[LexborHTMLParser, Address], Page]
+    plain_blockquotes: bool = True
+    """Whether a blockquote without a class is a quote, or only indented."""
+
+
+def attribute(node: LexborNode | None, name: str) -> str | None:
+    """An attribute of a node; None where there is no node, no attribute or nothing in it."""
+    return (node.attrs.get(name) or None) if node is not None else None
+
+
+def text_of(node: LexborNode | None) -> str | None:
+    """All text in a node on one line; None where there is none."""
+    if node is None:
+        return None
+    text = node.text_lexbor().replace("\xa0", " ")
+    return " ".join(text.split()) or None
+
+
+def digits(text: str | None) -> str | None:
+    """The last run of digits: "#12", "post-123", "msg5"."""
+    found = re.findall(r"\d+", text[-40:]) if text else []
+    return found[-1] if found else None
+
+
+def find_digits(pattern: str, text: str | None) -> str | None:
+    """What the one group of a pattern finds."""
+    found = re.search(pattern, text) if text else None
+    return found.group(1) if found else None
+
+
+def from_epoch(seconds: str | None) -> str | None:
+    """Seconds or milliseconds since 1970 as ISO 8601 in UTC."""
+    if not seconds or not seconds.isdecimal() or not seconds.isascii() or not 8 <= len(seconds) <= 14:
+        return None
+    value = int(seconds) // (1000 if len(seconds) > 11 else 1)
+    try:
+        return datetime.fromtimestamp(value, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (OverflowError, ValueError, OSError):
+        return None
+
+
+def after_colon(text: str | None) -> str | None:
+    """What follows the first colon that a blank follows: "Posted: Wed Jan 08, 2003 9:31 pm"."""
+    if not text:
+        return None
+    head, colon, rest = text.partition(": ")
+    rest = rest if colon and not any(char.isdigit() for char in head[-3:]) else text
+    return rest.strip(" «»\xa0\t\n") or None
+
+
+def site_title(tree: LexborHTMLParser) -> str | None:
+    """What the page's own title says."""
+    return text_of(tree.css_first("title"))

@@ -1,0 +1,92 @@
+"""One saved page → its posts."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import PurePath
+
+import pyarrow as pa
+from selectolax.lexbor import LexborHTMLParser
+
+from dedup.normalize.decode import decode
+from dedup.readers.base import Block, Parsed, Reject, list_array, posts_batch, rejected_batch, repeated
+from dedup.readers.pages.engines import engine_of
+from dedup.readers.pages.names import HeaderNames
+from dedup.readers.pages.page import Engine, Page
+from dedup.readers.pages.render import render
+from dedup.readers.pages.urls import Address, page_address
+from dedup.schema import POSTS
+
+_CHARSET = re.compile(rb"<meta\b[^<>]{0,200}?\bcharset\s*=\s*[\"']?([\w.:-]{2,40})", re.IGNORECASE)
+_HEAD_BYTES = 1 << 14
+
+
+def parse_page(block: Block) -> Parsed:
+    """The posts of a page, or a reject where it holds none."""
+    html, encoding = _decode(block)
+    data = block.data if not encoding.startswith(("utf-16", "utf-32")) else html.encode()
+    engine, address = engine_of(data), page_address(data)
+    page = engine.read(LexborHTMLParser(html), address)
+    rejects = []
+    if not page.posts:
+        error = f"no posts in this {engine.name} page: perhaps a list of threads, a login or an error page"
+        rejects = [Reject(block.path, 1, 0, len(block.data), error, block.data)]
+    columns = _columns(page, engine, address, block.path, encoding)
+    return Parsed(posts_batch(len(page.posts), columns), rejected_batch(rejects))
+
+
+def _decode(block: Block) -> tuple[str, str]:
+    # A page saved by a browser or a script may be UTF-8 in spite of what it declares, so that comes first.
+    declared = _CHARSET.search(block.data, 0, _HEAD_BYTES)
+    return decode(block.data, block.encoding, declared.group(1).decode("latin-1") if declared else None)
+
+
+def _columns(page: Page, engine: Engine, address: Address, path: str, encoding: str) -> dict[str, pa.Array]:
+    posts = page.posts
+    names = HeaderNames(post.author for post in posts if post.author)
+    texts, marks, chrome, metadata = [], {}, {}, []
+    for row, post in enumerate(posts):
+        rendered = render(post.body.html or "", names, engine.plain_blockquotes)
+        text = rendered.text
+        if rendered.marks:
+            marks[row] = rendered.marks
+        if post.signature is not None:
+            signature = render(post.signature.html or "", names, engine.plain_blockquotes).text
+            if signature:
+                start = len(text)
+                text = f"{text}\n\n{signature}" if text else signature
+                chrome[row] = [{"start": start, "end": len(text), "why": "page_chrome"}]
+        texts.append(text)
+        extra = {"number": post.number, "subject": post.subject, "url": address.url, "engine": engine.name}
+        metadata.append(json.dumps({key: value for key, value in extra.items() if value}, ensure_ascii=False))
+    rows = len(posts)
+    columns = {
+        "id": pa.array([post.id for post in posts], pa.string()),
+        "text": pa.array(texts, pa.string()),
+        "author": pa.array([post.author for post in posts], pa.string()),
+        "thread_id": repeated(_thread_id(page, address, path), rows),
+        "created": pa.array([post.created for post in posts], pa.string()),
+        "path": repeated(path, rows),
+        "record": pa.array(range(1, rows + 1), pa.int64()),
+        "encoding": repeated(encoding, rows),
+        "metadata": pa.array(metadata, pa.string()),
+        "marks": list_array(marks, rows, POSTS.field("marks").type),
+        "chrome": list_array(chrome, rows, POSTS.field("chrome").type),
+    }
+    if page.title:
+        columns["title"] = repeated(page.title, rows)
+    if page.board:
+        columns["board"] = repeated(page.board, rows)
+    return columns
+
+
+def _thread_id(page: Page, address: Address, path: str) -> str:
+    """Equal for all pages of a thread, and for all captures of each.
+
+    Where the page does not say what host it is from, the folder stands for the board; where it does not
+    say which thread it is, the page is the thread.
+    """
+    if page.thread is None:
+        return path
+    return f"{page.prefix or address.folder or PurePath(path).parent}/{page.thread}"

@@ -1,0 +1,425 @@
+"""The HTML of a post's body → its raw text, and what the markup says is a quote.
+
+Paragraphs are parted by a blank line; list items, table rows and line breaks begin a line; code keeps its
+white space; a smiley is its `alt`; a link is its text, and its address where the text is the address cut
+short. Buttons, labels and scripts are no text of the post. The line above a quote becomes the name of who
+is quoted and a colon, in any language, where the page tells the name; else it stays as it is.
+"""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+from typing import Any, NamedTuple
+
+from dedup.readers.pages.names import HeaderNames
+from dedup.readers.pages.tags import (
+    BLOCK,
+    CELL,
+    CODEBOX,
+    DROP,
+    HEADER,
+    HEADING,
+    INLINE,
+    ITEM,
+    LABEL,
+    LINK,
+    LIST,
+    PARAGRAPH,
+    PRE,
+    QUOTE,
+    VOID,
+    Tag,
+    read_tag,
+)
+from dedup.readers.pages.urls import unwrap
+
+MAX_QUOTE_DEPTH = 100
+"""Quotes nested deeper are no marks of their own."""
+_MAX_INDENT = 4
+_LONG_TAG = 400
+
+# The contents of these are not escaped when a tree is serialised; comments are no text.
+_RAW = "script|style|iframe|noembed|noframes|xmp|plaintext"
+_TOKEN = re.compile(rf'(<!--.*?-->|<(?:{_RAW})\b.*?</(?:{_RAW})>|<[^>"]*(?:"[^"]*"[^>"]*)*>)', re.DOTALL)
+_BLANKS = re.compile(r"[ \t\n\r\f]+")
+_UNPLAIN = re.compile(r"[\t\n\r\f]|  ")
+_SHORTENED = re.compile(r"(?:https?://|www\.)\S*\s?(?:\.\.\.|…)\s?\S*\Z")
+_SMILEY = re.compile(r"smil|emo[jt]|inlineimg", re.IGNORECASE)
+_SOURCE_POST = re.compile(
+    r"(?:[?&;/](?:p|pid|msg|post|comment)=|\.msg|#(?:p|pid|post-?|msg|entry|comment-|findComment-)|[?&]id=)(\d+)"
+)
+_DISCOURSE_SOURCE = re.compile(r"^post: ?(\d+)")
+
+
+class Rendered(NamedTuple):
+    """Raw text, with the quotes its markup tells (fields of MARK), outer ones first."""
+
+    text: str
+    marks: list[dict[str, Any]]
+
+
+class Quote:
+    """A quote whose element is open, or that has ended."""
+
+    __slots__ = ("author", "end", "header", "post_id", "start")
+
+    def __init__(self, author: str | None = None, post_id: str | None = None) -> None:
+        self.author, self.post_id = author, post_id
+        self.header = ""
+        self.start = -1  # until it has text
+        self.end = -1
+
+
+class _Header:
+    """The line above a quote, as it is collected."""
+
+    def __init__(self, before: bool) -> None:
+        self.before = before  # it stands before its quote, not in it
+        self.parts: list[str] = []
+        self.names: list[str] = []  # what stands in links and in bold
+        self.post_id: str | None = None
+
+    @property
+    def text(self) -> str:
+        return _BLANKS.sub(" ", "".join(self.parts)).strip(" \xa0")
+
+
+def render(html: str, names: HeaderNames, plain_blockquotes: bool = True) -> Rendered:
+    """The text of one element, given as a parser serialised it.
+
+    names: knows the authors of the page; plain_blockquotes: whether a `<blockquote>` without a class is a
+    quote on this engine, or only indented.
+    """
+    return _Writer(names, plain_blockquotes).run(html)
+
+
+class _Writer:
+    def __init__(self, names: HeaderNames, plain_blockquotes: bool) -> None:
+        self.names, self.plain_blockquotes = names, plain_blockquotes
+        self.out: list[str] = []
+        self.length = 0
+        self.breaks = 0  # line feeds due before the next text
+        self.gap = ""  # blank due before the next text on the same line
+        self.open: list[tuple[str, int]] = []
+        self.dropped = 0  # depth inside an element that is no text
+        self.pre = 0
+        self.lists: list[int] = []  # number of the last item; -1 where items are not numbered
+        self.links: list[str] = []
+        self.containers: list[Quote | None] = []  # open quotes, and None for boxes of code
+        self.pending: list[Quote] = []  # open quotes without text yet
+        self.quotes: list[Quote] = []
+        self.header: _Header | None = None
+        self.heading: _Header | None = None  # waits for its quote
+        self.header_depth = 0
+
+    def run(self, html: str) -> Rendered:
+        pieces = _TOKEN.split(html)
+        if pieces[0]:
+            self.text(pieces[0])
+        first = True
+        for at in range(1, len(pieces), 2):
+            token = pieces[at]
+            if token.startswith("</"):
+                self.close(token)
+            elif not token.startswith("<!"):
+                self.begin(token, first)
+                first = False
+            if pieces[at + 1] and not self.dropped:
+                self.text(pieces[at + 1])
+        while self.containers:
+            self._end_container()
+        marks: dict[tuple[int, int], dict[str, Any]] = {}
+        for quote in self.quotes:
+            if quote.start >= 0:
+                # elements around one another with the same text are one quote
+                known = marks.get((quote.start, quote.end))
+                if known is None or known["author"] is None:
+                    marks[quote.start, quote.end] = {
+                        "start": quote.start,
+                        "end": quote.end,
+                        "author": quote.author or (known and known["author"]),
+                        "post_id": quote.post_id or (known and known["post_id"]),
+                    }
+        ordered = sorted(marks.values(), key=lambda mark: (mark["start"], -mark["end"]))
+        return Rendered("".join(self.out), ordered)
+
+    # -- tags
+
+    def begin(self, token: str, root: bool = False) -> None:
+        tag = read_tag(token) if len(token) < _LONG_TAG else read_tag.__wrapped__(token)
+        name, kind = tag.name, tag.kind
+        if self.dropped:
+            self.dropped += name not in VOID
+            return
+        if name == "br":
+            self.line_break()
+            return
+        if name == "img":
+            self._image(tag)
+            return
+        if name in VOID:
+            if name == "hr":
+                self._block(1)
+            return
+        # vBulletin 4 and XenForo 1 wrap the whole body in a blockquote
+        kind = BLOCK if root else self._kind_here(tag)
+        if kind == DROP:
+            self.dropped = 1
+            return
+        self.open.append((name, kind))
+        if self.header is not None:
+            self._in_header(tag, kind)
+        elif kind != INLINE:
+            self._begin_kind(tag, kind)
+
+    def _kind_here(self, tag: Tag) -> int:
+        """What an element is where it stands."""
+        kind, name = tag.kind, tag.name
+        if kind in (INLINE, LINK, DROP):
+            return kind
+        if kind == QUOTE:
+            indented = name == "blockquote" and "class" not in tag.attributes and not self.plain_blockquotes
+            return BLOCK if indented else QUOTE
+        if not self.containers:
+            if kind == LABEL:
+                return INLINE if name == "cite" else BLOCK
+            return BLOCK if kind == HEADER else kind
+        quote = self.containers[-1]
+        if quote is None:  # in a box of code, the first line says "Code: Select all"
+            return DROP if kind == LABEL or name in ("p", "dt") else kind
+        fresh = quote.start < 0 and not quote.header
+        if kind == LABEL:
+            return HEADER if fresh else INLINE if name == "cite" else BLOCK
+        if fresh and name == "div" and not tag.attributes and self.open[-1] == ("td", QUOTE):
+            return HEADER  # vBulletin 3: the first line of a quote that names its author
+        return kind
+
+    def _begin_kind(self, tag: Tag, kind: int) -> None:
+        if kind == LINK:
+            self.links.append(tag.attributes.get("href", ""))
+        elif kind in (BLOCK, HEADING, HEADER, CODEBOX, QUOTE):
+            self._block(1)
+            if kind == QUOTE:
+                self._begin_quote(tag)
+            elif kind == CODEBOX:
+                self.containers.append(None)
+            elif kind != BLOCK:
+                self.header = _Header(before=kind == HEADING)
+                self.header_depth = len(self.open)
+        elif kind == PARAGRAPH:
+            # the first paragraph of a list item stays on its line
+            self._block(2 if not self.out or self.breaks or not self.out[-1].endswith("- ") else 0)
+        elif kind == CELL:
+            if not self.breaks and self.out:
+                self.gap = "\t"
+        elif kind == LIST:
+            self._block(2 if not self.lists else 1)
+            self.lists.append(0 if tag.name == "ol" else -1)
+        elif kind == ITEM:
+            self._item()
+        elif kind == PRE:
+            self._block(1)
+            self.pre += 1
+
+    def close(self, token: str) -> None:
+        name = token[2:-1].strip().lower()
+        if self.dropped:
+            self.dropped -= name not in VOID
+            return
+        if not self.open or self.open[-1][0] != name:
+            return
+        _, kind = self.open.pop()
+        if self.header is not None:
+            if len(self.open) < self.header_depth:
+                self._end_header(self.header)
+                self._block(1)
+            return
+        if kind == INLINE:
+            return
+        if kind == LINK:
+            if self.links:
+                self.links.pop()
+        elif kind in (BLOCK, HEADING, HEADER, ITEM):
+            self._block(1)
+        elif kind == PARAGRAPH:
+            self._block(2)
+        elif kind == PRE:
+            self.pre -= 1
+            self._block(1)
+        elif kind == LIST:
+            self.lists.pop()
+            self._block(1 if self.lists else 2)
+        elif kind in (QUOTE, CODEBOX):
+            self._end_container()
+            self._block(2 if kind == QUOTE else 1)
+
+    def line_break(self) -> None:
+        if self.header is not None:
+            self.header.parts.append(" ")
+        else:
+            self.breaks += 1
+            self.gap = ""
+
+    def _block(self, breaks: int) -> None:
+        if self.breaks < breaks:
+            self.breaks = breaks
+        if breaks:
+            self.gap = ""
+
+    def _item(self) -> None:
+        self._block(1)
+        marker = "- "
+        if self.lists and self.lists[-1] >= 0:
+            self.lists[-1] += 1
+            marker = f"{self.lists[-1]}. "
+        self.write("  " * min(max(0, len(self.lists) - 1), _MAX_INDENT) + marker)
+
+    def _image(self, tag: Tag) -> None:
+        alt = tag.attributes.get("alt", "")
+        if alt and len(alt) <= 40:
+            where = f"{tag.attributes.get('class', '')} {tag.attributes.get('src', '')[:300]}"
+            if _SMILEY.search(where) and self.header is None:
+                self.write(_BLANKS.sub(" ", alt).strip(" "))
+
+    # -- quotes
+
+    def _begin_quote(self, tag: Tag) -> None:
+        author, post_id = cited(tag)
+        quote = Quote(author, post_id)
+        self._block(2)
+        heading, self.heading = self.heading, None
+        if heading is not None:
+            self._name(quote, heading)
+        self.containers.append(quote)
+        if len(self.containers) <= MAX_QUOTE_DEPTH:
+            self.pending.append(quote)
+
+    def _end_container(self) -> None:
+        quote = self.containers.pop()
+        if quote is None:
+            return
+        if quote.start >= 0:
+            quote.end = self.length
+            self.quotes.append(quote)
+        elif self.pending and self.pending[-1] is quote:
+            self.pending.pop()
+
+    def _in_header(self, tag: Tag, kind: int) -> None:
+        header = self.header
+        if header is None:
+            return
+        if kind == LINK:
+            found = _SOURCE_POST.search(tag.attributes.get("href", ""))
+            if found and header.post_id is None:
+                header.post_id = found.group(1)
+
+    def _end_header(self, header: _Header) -> None:
+        self.header = None
+        if header.before:
+            self.heading = header
+            return
+        quote = self.containers[-1] if self.containers else None
+        if quote is not None:
+            self._name(quote, header)
+
+    def _name(self, quote: Quote, header: _Header) -> None:
+        """Give a quote what its header says."""
+        text = header.text
+        if quote.author is None:
+            whole = [name for name in header.names if name != text and any(char.isalnum() for char in name)]
+            quote.author = whole[0].strip(" @:") if whole else self.names.find(text)
+        quote.post_id = quote.post_id or header.post_id
+        quote.header = text
+
+    # -- text
+
+    def text(self, piece: str) -> None:
+        if "&" in piece:
+            piece = unescape(piece)
+        if self.header is not None:
+            self.header.parts.append(piece)
+            if self.open[-1][0] in ("a", "strong", "b") and (name := piece.strip()):
+                self.header.names.append(name)
+            return
+        if self.pre:
+            self._text_as_is(piece)
+            return
+        if _UNPLAIN.search(piece):
+            piece = _BLANKS.sub(" ", piece)
+        bare = piece.strip(" ")
+        if not bare:
+            self.gap = self.gap or " "
+            return
+        if piece[0] == " ":
+            self.gap = self.gap or " "
+        if self.links and len(bare) < _LONG_TAG and ("..." in bare or "…" in bare):
+            bare = _full_address(bare, self.links[-1])
+        self.write(bare)
+        if piece[-1] == " ":
+            self.gap = " "
+
+    def _text_as_is(self, piece: str) -> None:
+        piece = piece.replace("\r\n", "\n").replace("\r", "\n")
+        bare = piece.lstrip("\n")
+        self.breaks += len(piece) - len(bare)
+        piece = bare.rstrip("\n")
+        if piece:
+            self.write(piece)
+        self.breaks += len(bare) - len(piece)
+
+    def write(self, text: str) -> None:
+        """Text on the present line, after what is due before it."""
+        if self.heading is not None:
+            self.heading = None  # what it was the label of was no quote
+        if self.pending:
+            for quote in self.pending:
+                author = quote.author
+                if author or quote.header:
+                    self._due()
+                    self._put(f"{author}:" if author else quote.header)
+                    self.breaks = 1
+                self._due()
+                quote.start = self.length
+            self.pending.clear()
+        self._due()
+        self._put(text)
+
+    def _due(self) -> None:
+        if self.breaks:
+            if self.out:
+                self._put("\n" * self.breaks)
+            self.breaks = 0
+            self.gap = ""
+        elif self.gap:
+            if self.out and not self.out[-1].endswith((" ", "\n", "\t")):
+                self._put(self.gap)
+            self.gap = ""
+
+    def _put(self, text: str) -> None:
+        self.out.append(text)
+        self.length += len(text)
+
+
+def cited(tag: Tag) -> tuple[str | None, str | None]:
+    """Who and which post a quote's own attributes name."""
+    get = tag.attributes.get
+    if not tag.attributes:
+        return None, None
+    if "data-username" in tag.attributes:  # Discourse: topic and number are the post's id
+        topic, number = get("data-topic"), get("data-post")
+        return get("data-username") or None, f"{topic}/{number}" if topic and number else None
+    author = get("data-quote") or get("data-author") or get("data-ipsquote-username") or None
+    post_id = get("data-ipsquote-contentcommentid") or get("data-cid") or None
+    if source := _DISCOURSE_SOURCE.match(get("data-source", "")):
+        post_id = source.group(1)
+    elif "cite" in tag.attributes and (found := _SOURCE_POST.search(get("cite", ""))):
+        post_id = found.group(1)
+    return author, post_id
+
+
+def _full_address(text: str, href: str) -> str:
+    """The address a link's text was cut short from."""
+    if _SHORTENED.match(text) and len(href) > len(text) and href.startswith(("http://", "https://")):
+        return unwrap(href)
+    return text

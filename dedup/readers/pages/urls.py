@@ -1,0 +1,83 @@
+"""Addresses in pages: what the Wayback Machine put in front of them, hosts, ids."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+_WAYBACK = re.compile(
+    r"(?:https?:)?(?://web\.archive\.org)?/web/\d{4,14}[a-z_]{0,4}/(?=https?:|[\w.-]+\.[a-z]{2,}/)"
+)
+_PORT = re.compile(r":(?:80|443)$")
+
+# Where a saved page says what it is a copy of, the surest first.
+_ADDRESSES = (
+    re.compile(rb'__wm\.wombat\("([^"\s]{8,2000})"'),
+    re.compile(rb"<!-- Mirrored from ([^\s<>]{4,2000}) by HTTrack"),
+    re.compile(rb"<!-- saved from url=\(\d+\)([^\s<>]{8,2000})"),
+    re.compile(rb"Page saved with SingleFile\s{1,9}url: ([^\s<>]{8,2000})"),
+)
+_CANONICAL = (
+    re.compile(rb"""<link\b[^<>]{0,300}?\brel=["']?canonical["']?[^<>]{0,300}?>""", re.IGNORECASE),
+    re.compile(rb"""<meta\b[^<>]{0,300}?\bproperty=["']?og:url["']?[^<>]{0,300}?>""", re.IGNORECASE),
+    re.compile(rb"<base\b[^<>]{0,300}>", re.IGNORECASE),
+)
+_VALUE = re.compile(rb"""\b(?:href|content)\s*=\s*["']?([^"'\s<>]{4,2000})""", re.IGNORECASE)
+
+
+class Address(NamedTuple):
+    """Of a page, as far as it says itself; empty where it does not."""
+
+    url: str
+    host: str
+    """Without `www.` and the usual ports."""
+    path: str
+
+    @property
+    def folder(self) -> str:
+        """Host and path without the last part: where the board's scripts are."""
+        return f"{self.host}{self.path.rpartition('/')[0]}" if self.host else ""
+
+
+def unwrap(url: str) -> str:
+    """An address without what the Wayback Machine put in front of it.
+
+    >>> unwrap("https://web.archive.org/web/20060222051343/http://example.org/t?t=5")
+    'http://example.org/t?t=5'
+    """
+    found = _WAYBACK.match(url)
+    return url[found.end() :] if found else url
+
+
+def parse_address(url: str) -> Address:
+    """Host and path of an address; relative ones have no host."""
+    url = unwrap(url.strip())
+    try:
+        parts = urlsplit(url if "//" in url[:9] else f"//{url}" if _looks_absolute(url) else url)
+        host = _PORT.sub("", parts.netloc.rpartition("@")[2].lower()).removeprefix("www.")
+    except ValueError:  # an unclosed bracket of an IPv6 address
+        return Address("", "", "")
+    return Address(url if host else "", host, parts.path)
+
+
+def _looks_absolute(url: str) -> bool:
+    return re.match(r"[\w-]+(?:\.[\w-]+)+(?::\d+)?/", url) is not None and not re.match(r"[\w-]+\.php", url)
+
+
+def page_address(data: bytes, head_bytes: int = 1 << 16) -> Address:
+    """The address a saved page gives as its own."""
+    head = data[:head_bytes]
+    canonical = (value for pattern in _CANONICAL if (value := _first_value(pattern, head)))
+    found = (match.group(1) for pattern in _ADDRESSES if (match := pattern.search(head)))
+    for value in (*canonical, *found):
+        address = parse_address(value.decode("utf-8", "replace").replace("&amp;", "&"))
+        if address.host:
+            return address
+    return Address("", "", "")
+
+
+def _first_value(pattern: re.Pattern[bytes], head: bytes) -> bytes | None:
+    found = pattern.search(head)
+    value = _VALUE.search(found.group()) if found else None
+    return value.group(1) if value else None
