@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 
 _MOST_CHARS = 300
+_MOST_PHRASES = 40
 
 # What follows the name where a page has no author by whom the phrase could be learned.
 _PHRASES = (
@@ -39,7 +40,7 @@ class HeaderNames:
 
     def __init__(self, authors: Iterable[str]) -> None:
         self._authors = sorted({author for author in authors if author}, key=len, reverse=True)
-        self._phrases = list(_PHRASES)
+        self._phrases = dict.fromkeys(_PHRASES)
 
     def find(self, header: str) -> str | None:
         """The name in a header, or None.
@@ -52,13 +53,7 @@ class HeaderNames:
         header = _LEADING.sub("", " ".join(header[:_MOST_CHARS].split()))
         name = self._known(header)
         if name is not None:
-            rest = header[len(name) :]
-            if (
-                rest.endswith(":")
-                and not any(char.isdigit() for char in rest)
-                and rest.casefold() not in self._phrases
-            ):
-                self._phrases.append(rest.casefold())
+            self.learn(header, name)
             return name
         _, colon, rest = header.partition(": ")
         if colon:
@@ -67,16 +62,22 @@ class HeaderNames:
                 return name
             dated = _DATED.match(rest)
             return dated.group(1) if dated else None
-        folded = header.casefold()
+        folded = header.lower()
+        if len(folded) != len(header):  # of a few capitals
+            folded = header
         for phrase in self._phrases:
             if folded.endswith(phrase) and len(folded) > len(phrase):
                 return header[: len(header) - len(phrase)].strip() or None
         return None
 
-    def _learn(self, phrase: str) -> None:
-        dated = any(char.isdigit() for char in phrase)
-        if phrase.endswith(":") and len(phrase) > 1 and not dated and phrase not in self._phrases:
-            self._phrases.append(phrase)
+    def learn(self, header: str, name: str) -> None:
+        """Remember what follows a name that is known for one: " kirjutas:"."""
+        if not header.startswith(name):
+            return
+        phrase, colon, _ = header[len(name) : _MOST_CHARS].lower().partition(":")
+        few = len(self._phrases) < _MOST_PHRASES
+        if few and colon and phrase and not any(char.isdigit() for char in phrase):
+            self._phrases[f"{phrase}:"] = None
 
     def _known(self, text: str) -> str | None:
         for author in self._authors:

@@ -48,11 +48,21 @@ class Engine(NamedTuple):
     read: Callable[[LexborHTMLParser, Address], Page]
     plain_blockquotes: bool = True
     """Whether a blockquote without a class is a quote, or only indented."""
+    signature_line: str | None = None
+    """The line between a post's text and its signature, where markup does not part them."""
 
 
 def attribute(node: LexborNode | None, name: str) -> str | None:
     """An attribute of a node; None where there is no node, no attribute or nothing in it."""
     return (node.attrs.get(name) or None) if node is not None else None
+
+
+def ancestor(node: LexborNode, tag: str) -> LexborNode | None:
+    """The nearest element of a name around a node."""
+    found = node.parent
+    while found is not None and found.tag != tag:
+        found = found.parent
+    return found
 
 
 def text_of(node: LexborNode | None) -> str | None:
@@ -91,6 +101,8 @@ def after_colon(text: str | None) -> str | None:
     if not text:
         return None
     head, colon, rest = text.partition(": ")
+    if text.endswith(":") and not colon:
+        return None
     rest = rest if colon and not any(char.isdigit() for char in head[-3:]) else text
     return rest.strip(" «»\xa0\t\n") or None
 

@@ -47,18 +47,20 @@ def _columns(page: Page, engine: Engine, address: Address, path: str, encoding: 
     names = HeaderNames(post.author for post in posts if post.author)
     texts, marks, chrome, metadata = [], {}, {}, []
     for row, post in enumerate(posts):
-        rendered = render(post.body.html or "", names, engine.plain_blockquotes)
-        text = rendered.text
-        if rendered.marks:
-            marks[row] = rendered.marks
+        body = render(post.body.html or "", names, engine.plain_blockquotes)
+        text, signature_start = body.text, len(body.text)
         if post.signature is not None:
             signature = render(post.signature.html or "", names, engine.plain_blockquotes).text
-            if signature:
-                start = len(text)
-                text = f"{text}\n\n{signature}" if text else signature
-                chrome[row] = [{"start": start, "end": len(text), "why": "page_chrome"}]
+            text = f"{text}\n\n{signature}" if text and signature else text + signature
+        elif engine.signature_line is not None:
+            signature_start = _signature_start(text, engine.signature_line)
+        if body.marks:
+            marks[row] = body.marks
+        if signature_start < len(text):
+            chrome[row] = [{"start": signature_start, "end": len(text), "why": "page_chrome"}]
         texts.append(text)
-        extra = {"number": post.number, "subject": post.subject, "url": address.url, "engine": engine.name}
+        subject = post.subject if post.subject and not post.subject.endswith(page.title or "\0") else None
+        extra = {"number": post.number, "subject": subject, "url": address.url, "engine": engine.name}
         metadata.append(json.dumps({key: value for key, value in extra.items() if value}, ensure_ascii=False))
     rows = len(posts)
     columns = {
@@ -81,6 +83,12 @@ def _columns(page: Page, engine: Engine, address: Address, path: str, encoding: 
     return columns
 
 
+def _signature_start(text: str, line: str) -> int:
+    """Where the last such line begins, with the blank lines before it; the end of the text without one."""
+    start = len(text) if text.startswith(line) else text.rfind(f"\n{line}\n")
+    return len(text[:start].rstrip("\n")) if start >= 0 else len(text)
+
+
 def _thread_id(page: Page, address: Address, path: str) -> str:
     """Equal for all pages of a thread, and for all captures of each.
 
@@ -88,5 +96,5 @@ def _thread_id(page: Page, address: Address, path: str) -> str:
     say which thread it is, the page is the thread.
     """
     if page.thread is None:
-        return path
+        return address.url.partition("//")[2] or path
     return f"{page.prefix or address.folder or PurePath(path).parent}/{page.thread}"

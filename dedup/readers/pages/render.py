@@ -37,6 +37,7 @@ from dedup.readers.pages.urls import unwrap
 MAX_QUOTE_DEPTH = 100
 """Quotes nested deeper are no marks of their own."""
 _MAX_INDENT = 4
+_MAX_BREAKS = 3
 _LONG_TAG = 400
 
 # The contents of these are not escaped when a tree is serialised; comments are no text.
@@ -258,7 +259,7 @@ class _Writer:
         if self.header is not None:
             self.header.parts.append(" ")
         else:
-            self.breaks += 1
+            self.breaks = min(self.breaks + 1, _MAX_BREAKS)
             self.gap = ""
 
     def _block(self, breaks: int) -> None:
@@ -329,6 +330,8 @@ class _Writer:
         if quote.author is None:
             whole = [name for name in header.names if name != text and any(char.isalnum() for char in name)]
             quote.author = whole[0].strip(" @:") if whole else self.names.find(text)
+            if whole and quote.author:
+                self.names.learn(text, quote.author)
         quote.post_id = quote.post_id or header.post_id
         quote.header = text
 
