@@ -29,7 +29,12 @@ _PHRASES = (
     " kirjoitti:",
 )
 _LEADING = re.compile(r"^\([^()]*\)\s*")  # MyBB puts the date in front
-_DATED = re.compile(r"(.{1,80}?)\s+\S{1,4}\s+(?:\S+\s+){0,3}\S{0,3}\d")
+_DATES = (
+    re.compile(
+        r"(.{1,80}?)\s(?:on|am|le|el|il|op|em|på|den|от|dnia|dne|dňa|w dniu)\s(?=(?:\S+\s){0,2}\S{0,3}\d)"
+    ),
+    re.compile(r"(.{1,80}?)\s[^\W\d]{1,8}\s(?=(?:[^\W\d]+\.?\s)?\d)"),  # any other short word
+)
 
 
 class HeaderNames:
@@ -60,8 +65,7 @@ class HeaderNames:
             rest = rest.strip()
             if (name := self._known(rest)) is not None:
                 return name
-            dated = _DATED.match(rest)
-            return dated.group(1) if dated else None
+            return next((found.group(1) for date in _DATES if (found := date.match(rest))), None)
         folded = header.lower()
         if len(folded) != len(header):  # of a few capitals
             folded = header

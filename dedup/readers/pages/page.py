@@ -57,12 +57,16 @@ def attribute(node: LexborNode | None, name: str) -> str | None:
     return (node.attrs.get(name) or None) if node is not None else None
 
 
-def ancestor(node: LexborNode, tag: str) -> LexborNode | None:
-    """The nearest element of a name around a node."""
+def ancestor(node: LexborNode, tag: str, with_class: str | None = None) -> LexborNode | None:
+    """The nearest element of a name, and a class, around a node."""
     found = node.parent
-    while found is not None and found.tag != tag:
+    while found is not None:
+        if found.tag == tag and (
+            with_class is None or with_class in (found.attrs.get("class") or "").split()
+        ):
+            return found
         found = found.parent
-    return found
+    return None
 
 
 def text_of(node: LexborNode | None) -> str | None:
@@ -100,11 +104,10 @@ def after_colon(text: str | None) -> str | None:
     """What follows the first colon that a blank follows: "Posted: Wed Jan 08, 2003 9:31 pm"."""
     if not text:
         return None
-    head, colon, rest = text.partition(": ")
+    _, colon, rest = text.partition(": ")
     if text.endswith(":") and not colon:
         return None
-    rest = rest if colon and not any(char.isdigit() for char in head[-3:]) else text
-    return rest.strip(" «»\xa0\t\n") or None
+    return (rest if colon else text).strip(" «»\xa0") or None
 
 
 def site_title(tree: LexborHTMLParser) -> str | None:
