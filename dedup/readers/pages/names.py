@@ -65,7 +65,8 @@ class HeaderNames:
             rest = rest.strip()
             if (name := self._known(rest)) is not None:
                 return name
-            return next((found.group(1) for date in _DATES if (found := date.match(rest))), None)
+            dated = next((found for date in _DATES if (found := date.match(rest))), None)
+            return dated.group(1).rstrip(" -–,") if dated else None
         folded = header.lower()
         if len(folded) != len(header):  # of a few capitals
             folded = header

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 
+_MOST_LEVELS = 50
+"""No engine puts a post's parts further apart; a hostile page may be 10,000 levels deep."""
+
+
 class PagePost(NamedTuple):
     """One post of a page; what the page does not say is None."""
 
@@ -60,10 +64,10 @@ def attribute(node: LexborNode | None, name: str) -> str | None:
 def ancestor(node: LexborNode, tag: str, with_class: str | None = None) -> LexborNode | None:
     """The nearest element of a name, and a class, around a node."""
     found = node.parent
-    while found is not None:
-        if found.tag == tag and (
-            with_class is None or with_class in (found.attrs.get("class") or "").split()
-        ):
+    for _ in range(_MOST_LEVELS):
+        if found is None:
+            break
+        if found.tag == tag and (not with_class or with_class in (found.attrs.get("class") or "").split()):
             return found
         found = found.parent
     return None

@@ -46,7 +46,7 @@ _TOKEN = re.compile(rf'(<!--.*?-->|<(?:{_RAW})\b.*?</(?:{_RAW})>|<[^>"]*(?:"[^"]
 _BLANKS = re.compile(r"[ \t\n\r\f]+")
 _UNPLAIN = re.compile(r"[\t\n\r\f]|  ")
 _SHORTENED = re.compile(r"(?:https?://|www\.)\S*\s?(?:\.\.\.|…)\s?\S*\Z")
-_SMILEY = re.compile(r"smil|emo[jt]|inlineimg", re.IGNORECASE)
+_SMILEY = re.compile(r"smil|emo[jt]", re.IGNORECASE)
 _SOURCE_POST = re.compile(
     r"(?:[?&;/](?:p|pid|msg|post|comment)=|\.msg|#(?:p|pid|post-?|msg|entry|comment-|findComment-)|[?&]id=)(\d+)"
 )
@@ -192,7 +192,7 @@ class _Writer:
         fresh = quote.start < 0 and not quote.header
         if kind == LABEL:
             return HEADER if fresh else INLINE if name == "cite" else BLOCK
-        if fresh and name == "div" and not tag.attributes and self.open[-1] == ("td", QUOTE):
+        if name == "div" and not tag.attributes and quote.start < 0 and self.open[-1] == ("td", QUOTE):
             return HEADER  # vBulletin 3: the first line of a quote that names its author
         return kind
 
@@ -277,7 +277,7 @@ class _Writer:
         self.write("  " * min(max(0, len(self.lists) - 1), _MAX_INDENT) + marker)
 
     def _image(self, tag: Tag) -> None:
-        alt = tag.attributes.get("alt", "")
+        alt = tag.attributes.get("alt") or tag.attributes.get("title", "")
         if alt and len(alt) <= 40:
             where = f"{tag.attributes.get('class', '')} {tag.attributes.get('src', '')[:300]}"
             if _SMILEY.search(where) and self.header is None:

@@ -59,6 +59,7 @@ _BY_NAME = _kinds(
 # Class names in lower case, of XenForo, phpBB, SMF, vBulletin, Discourse, Invision, MyBB, XMB and Drupal.
 _BY_CLASS = _kinds(
     {
+        BLOCK: "postcontent messagetext",  # blockquotes around whole bodies
         QUOTE: "quote bbcodequote bbcodeblock--quote bbcode_quote bbc_standard_quote bbc_alternate_quote"
         " quotecontent quotemessage ipsquote ipsblockquote mycode_quote quote-msg bb-quote-body",
         HEADER: "attribution bbcode_postedby ipsquote_citation",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 _WAYBACK = re.compile(
     r"(?:https?:)?(?://web\.archive\.org)?/web/\d{4,14}[a-z_]{0,4}/(?=https?:|[\w.-]+\.[a-z]{2,}/)"
@@ -12,7 +12,7 @@ _WAYBACK = re.compile(
 _PORT = re.compile(r":(?:80|443)$")
 
 # Where a saved page says what it is a copy of, the surest first.
-_ADDRESSES = (
+_SAVED = (
     re.compile(rb'__wm\.wombat\("([^"\s]{8,2000})"'),
     re.compile(rb"<!-- Mirrored from ([^\s<>]{4,2000}) by HTTrack"),
     re.compile(rb"<!-- saved from url=\(\d+\)([^\s<>]{8,2000})"),
@@ -21,8 +21,8 @@ _ADDRESSES = (
 _CANONICAL = (
     re.compile(rb"""<link\b[^<>]{0,300}?\brel=["']?canonical["']?[^<>]{0,300}?>""", re.IGNORECASE),
     re.compile(rb"""<meta\b[^<>]{0,300}?\bproperty=["']?og:url["']?[^<>]{0,300}?>""", re.IGNORECASE),
-    re.compile(rb"<base\b[^<>]{0,300}>", re.IGNORECASE),
 )
+_BASE = re.compile(rb"<base\b[^<>]{0,2000}>", re.IGNORECASE)
 _VALUE = re.compile(rb"""\b(?:href|content)\s*=\s*["']?([^"'\s<>]{4,2000})""", re.IGNORECASE)
 
 
@@ -68,16 +68,20 @@ def _looks_absolute(url: str) -> bool:
 def page_address(data: bytes, head_bytes: int = 1 << 16) -> Address:
     """The address a saved page gives as its own."""
     head = data[:head_bytes]
-    canonical = (value for pattern in _CANONICAL if (value := _first_value(pattern, head)))
-    found = (match.group(1) for pattern in _ADDRESSES if (match := pattern.search(head)))
-    for value in (*canonical, *found):
-        address = parse_address(value.decode("utf-8", "replace").replace("&amp;", "&"))
+    base = _value(_BASE.search(head))
+    own = [value for pattern in _CANONICAL if (value := _value(pattern.search(head)))]
+    own += [found.group(1).decode("utf-8", "replace") for kind in _SAVED if (found := kind.search(head))]
+    for value in (*own, base):
+        try:
+            address = parse_address(urljoin(unwrap(base), unwrap(value)) if base else value)
+        except ValueError:
+            continue
         if address.host:
             return address
     return Address("", "", "")
 
 
-def _first_value(pattern: re.Pattern[bytes], head: bytes) -> bytes | None:
-    found = pattern.search(head)
+def _value(found: re.Match[bytes] | None) -> str:
+    """The address in a tag; empty where there is none."""
     value = _VALUE.search(found.group()) if found else None
-    return value.group(1) if value else None
+    return value.group(1).decode("utf-8", "replace").replace("&amp;", "&") if value else ""
