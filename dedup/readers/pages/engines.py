@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from dedup.readers.pages import phpbb, smf, vbulletin, xenforo
+from dedup.readers.pages import discourse, phpbb, smf, vbulletin, xenforo
 from dedup.readers.pages.page import Engine
 
-ENGINES: tuple[Engine, ...] = (xenforo.ENGINE, vbulletin.ENGINE, smf.ENGINE, phpbb.ENGINE_3, phpbb.ENGINE_2)
+ENGINES: tuple[Engine, ...] = (
+    xenforo.ENGINE,
+    discourse.ENGINE,
+    vbulletin.ENGINE,
+    smf.ENGINE,
+    phpbb.ENGINE_3,
+    phpbb.ENGINE_2,
+)
 """Asked in this order; the first that finds its tells reads the page."""
 
 
