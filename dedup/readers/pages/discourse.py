@@ -33,7 +33,9 @@ def read(tree: LexborHTMLParser, address: Address) -> Page:
         or tree.css_first("h1[data-topic-id] a")
         or tree.css_first("a.fancy-title")
     )
-    found = _TOPIC.match(address.path) or _TOPIC.match(unwrap(attribute(title, "href") or ""))
+    found = _TOPIC.match(address.place.partition("?")[0]) or _TOPIC.match(
+        unwrap(attribute(title, "href") or "")
+    )
     app = tree.css("article[data-post-id]")
     topic = found.group(2) if found else attribute(app[0] if app else None, "data-topic-id")
     posts = [_post_of_app(post, topic) for post in app]
@@ -49,7 +51,7 @@ def read(tree: LexborHTMLParser, address: Address) -> Page:
         thread=topic,
         board=text_of(board),
         title=text_of(title),
-        prefix=f"{address.host}{found.group(1)}" if found and address.host else None,
+        prefix=found.group(1) if found and address.place else None,
     )
 
 

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from dedup.readers.pages import discourse, phpbb, smf, vbulletin, xenforo
+from dedup.readers.pages import (
+    discourse,
+    drupal,
+    generic,
+    invision,
+    mybb,
+    phpbb,
+    smf,
+    vbulletin,
+    xenforo,
+)
 from dedup.readers.pages.page import Engine
 
 ENGINES: tuple[Engine, ...] = (
@@ -10,12 +20,15 @@ ENGINES: tuple[Engine, ...] = (
     discourse.ENGINE,
     vbulletin.ENGINE,
     smf.ENGINE,
+    invision.ENGINE,
+    mybb.ENGINE,
     phpbb.ENGINE_3,
     phpbb.ENGINE_2,
+    drupal.ENGINE,
 )
 """Asked in this order; the first that finds its tells reads the page."""
 
 
 def engine_of(data: bytes) -> Engine:
-    """The engine that made a page."""
-    return next((engine for engine in ENGINES if engine.tells.search(data)), ENGINES[-1])
+    """The engine that made a page, else the one that looks for repeated blocks."""
+    return next((engine for engine in ENGINES if engine.tells.search(data)), generic.ENGINE)

@@ -17,6 +17,9 @@ _MOST_LEVELS = 50
 """No engine puts a post's parts further apart; a hostile page may be 10,000 levels deep."""
 
 
+_NUMERIC_DATE = re.compile(r"(?:[^\W\d]{2,12}\.?, )?\d{1,4}[./-]\d{1,2}[./-]\d{1,4}.*")
+
+
 class PagePost(NamedTuple):
     """One post of a page; what the page does not say is None."""
 
@@ -40,7 +43,7 @@ class Page(NamedTuple):
     board: str | None = None
     title: str | None = None
     prefix: str | None = None
-    """Host and folder of the board, where the page's address does not begin with it."""
+    """Host and path of the board, where its threads do not stand right below it."""
 
 
 class Engine(NamedTuple):
@@ -58,7 +61,7 @@ class Engine(NamedTuple):
 
 def attribute(node: LexborNode | None, name: str) -> str | None:
     """An attribute of a node; None where there is no node, no attribute or nothing in it."""
-    return (node.attrs.get(name) or None) if node is not None else None
+    return (node.attrs.get(name) or None) if node is not None and node.is_element_node else None
 
 
 def ancestor(node: LexborNode, tag: str, with_class: str | None = None) -> LexborNode | None:
@@ -112,6 +115,16 @@ def after_colon(text: str | None) -> str | None:
     if text.endswith(":") and not colon:
         return None
     return (rest if colon else text).strip(" «»\xa0") or None
+
+
+def date_after(byline: str | None, author: str | None) -> str | None:
+    """Of "Submitted by Ann on Sat, 24/01/2015 - 12:11", what follows the name and a short word."""
+    if not byline:
+        return None
+    if author is None:
+        found = _NUMERIC_DATE.search(byline)
+        return found.group().strip(" .") if found else None
+    return re.sub(r"^\W*[^\W\d]{0,4}\s", "", byline.partition(author)[2], count=1).strip(" .") or None
 
 
 def site_title(tree: LexborHTMLParser) -> str | None:

@@ -96,5 +96,5 @@ def _thread_id(page: Page, address: Address, path: str) -> str:
     say which thread it is, the page is the thread.
     """
     if page.thread is None:
-        return address.url.partition("//")[2] or path
+        return address.place or path
     return f"{page.prefix or address.folder or PurePath(path).parent}/{page.thread}"

@@ -12,6 +12,7 @@ from dedup.readers.pages.page import (
     after_colon,
     ancestor,
     attribute,
+    date_after,
     digits,
     find_digits,
     text_of,
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 SIGNATURE_LINE = "_" * 17
 """What phpBB 2 puts between a post and its signature, in the post's own text."""
-_TOPIC = r"viewtopic\.php\?(?:.*?[&;])?t=(\d+)"
+_TOPIC = r"(?:viewtopic\.php\?(?:.*?[&;])?t=|/t)(\d+)"
 
 
 def read_3(tree: LexborHTMLParser, address: Address) -> Page:
@@ -32,7 +33,7 @@ def read_3(tree: LexborHTMLParser, address: Address) -> Page:
     if not posts:
         posts = [_post_of_subsilver2(node) for node in tree.css("b.postauthor")]
     title = tree.css_first(".topic-title a") or tree.css_first("h2 a") or tree.css_first("a.titles")
-    topic = find_digits(_TOPIC, address.url) or find_digits(_TOPIC, attribute(title, "href"))
+    topic = find_digits(_TOPIC, address.place) or find_digits(_TOPIC, attribute(title, "href"))
     boards = tree.css("#page-header a[href*='viewforum.php'],.breadcrumbs a[href*='viewforum.php']")
     if not boards:
         boards = tree.css("p.breadcrumbs a[href*='viewforum.php'],a.nav[href*='viewforum.php']")
@@ -45,17 +46,20 @@ def read_3(tree: LexborHTMLParser, address: Address) -> Page:
 
 
 def _post_of_prosilver(node: LexborNode) -> PagePost | None:
-    body = node.css_first("div.content")
-    if body is None:
+    body = node.css_first("div.content") or node.css_first("div.post-entry")
+    if body is None or node.id == "p0":  # an advertisement on Forumotion, whose boards look like phpBB's
         return None
     byline = node.css_first("p.author")
-    author = node.css_first("a.username,a.username-coloured,span.username,span.username-coloured")
+    named = node.css_first("a.username,a.username-coloured,span.username,span.username-coloured")
+    author = text_of(named or node.css_first("p.author strong"))
+    written = text_of(byline) or ""
     time = byline.css_first("time") if byline is not None else None
     return PagePost(
         body=body,
         id=find_digits(r"^(?:post_content|p)(\d+)", node.id),
-        author=text_of(author or node.css_first("p.author strong")),
-        created=attribute(time, "datetime") or ((text_of(byline) or "").rpartition("»")[2].strip() or None),
+        author=author,
+        created=attribute(time, "datetime")
+        or (written.rpartition("»")[2].strip() if "»" in written else date_after(written, author)),
         subject=text_of(node.css_first("h3 a")),
         signature=node.css_first("div.signature"),
     )
@@ -83,7 +87,7 @@ def _post_of_subsilver2(author: LexborNode) -> PagePost | None:
 def read_2(tree: LexborHTMLParser, address: Address) -> Page:
     """The posts of a phpBB 2 topic."""
     title = tree.css_first("a.maintitle")
-    topic = find_digits(_TOPIC, attribute(title, "href")) or find_digits(_TOPIC, address.url)
+    topic = find_digits(_TOPIC, attribute(title, "href")) or find_digits(_TOPIC, address.place)
     boards = tree.css("a.nav[href*='viewforum.php']")
     return Page(
         posts=[post for name in tree.css("span.name") if (post := _post_of_2(name)) is not None],
@@ -117,4 +121,9 @@ ENGINE_3 = Engine(
     ),
     read_3,
 )
-ENGINE_2 = Engine("phpbb", re.compile(rb'<span class="postbody">'), read_2, signature_line=SIGNATURE_LINE)
+ENGINE_2 = Engine(
+    "phpbb",
+    re.compile(rb'<span class="postdetails">|<a class="maintitle"'),
+    read_2,
+    signature_line=SIGNATURE_LINE,
+)

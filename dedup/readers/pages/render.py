@@ -342,7 +342,7 @@ class _Writer:
             piece = unescape(piece)
         if self.header is not None:
             self.header.parts.append(piece)
-            if self.open[-1][0] in ("a", "strong", "b") and (name := piece.strip()):
+            if self.open[-1][0] in ("a", "strong", "b", "em") and (name := piece.strip()):
                 self.header.names.append(name)
             return
         if self.pre:
@@ -351,8 +351,8 @@ class _Writer:
         if _UNPLAIN.search(piece):
             piece = _BLANKS.sub(" ", piece)
         bare = piece.strip(" ")
-        if not bare:
-            self.gap = self.gap or " "
+        if not bare or (bare[0] == "\xa0" and (self.breaks or not self.out) and not bare.strip(" \xa0")):
+            self.gap = self.gap or " "  # `<p>&nbsp;</p>` is how editors write an empty line
             return
         if piece[0] == " ":
             self.gap = self.gap or " "

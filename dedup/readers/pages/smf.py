@@ -30,7 +30,7 @@ def read(tree: LexborHTMLParser, address: Address) -> Page:
     posts = [_post_of_2(body) for body in tree.css("div.inner")]
     if not posts:
         posts = [_post_of_1(body) for body in tree.css("div.post")]
-    topic = find_digits(_TOPIC, address.url)
+    topic = find_digits(_TOPIC, address.place)
     if topic is None and posts:
         topic = find_digits(_TOPIC, attribute(tree.css_first("a[href*='.msg']"), "href"))
     boards = tree.css(".navigate_section a[href*='board']") or tree.css("a.nav[href*='board']")

@@ -62,15 +62,15 @@ _BY_CLASS = _kinds(
         BLOCK: "postcontent messagetext",  # blockquotes around whole bodies
         QUOTE: "quote bbcodequote bbcodeblock--quote bbcode_quote bbc_standard_quote bbc_alternate_quote"
         " quotecontent quotemessage ipsquote ipsblockquote mycode_quote quote-msg bb-quote-body",
-        HEADER: "attribution bbcode_postedby ipsquote_citation",
-        HEADING: "quoteheader quotetitle citation genmed quote-author bb-quote-author",
+        HEADER: "quote-author bb-quote-author attribution bbcode_postedby ipsquote_citation",
+        HEADING: "quoteheader quotetitle citation genmed",
         CODEBOX: "bbcodeblock--code bbcodecode bbcodephp bbcodehtml codebox codeblock",
         LABEL: "bbcodeblock-title title type",
         DROP: "quoteexpand bbcodeblock-expandlink bbcodeblock-shrinklink messagetextendmarker quote-controls"
         " bbcode_quote_container bbcode_description codeheader codeoperation quotefooter attachbox"
         " inline-attachment attachments thumbattachments message-lastedit sr-only"
         " responsive-hide bbcodeblock--unfurl unfurl bbcodespoiler-button u-hiddenvisually js-lbimagetitle"
-        " js-selecttoquoteend post_edit gensmall lightbox onebox-metadata",
+        " js-selecttoquoteend post_edit gensmall lightbox onebox-metadata edit signature user-signature forum-topic-navigation",
     }
 )
 _WITH_CLASS = _names(

@@ -9,6 +9,7 @@ from urllib.parse import urljoin, urlsplit
 _WAYBACK = re.compile(
     r"(?:https?:)?(?://web\.archive\.org)?/web/\d{4,14}[a-z_]{0,4}/(?=https?:|[\w.-]+\.[a-z]{2,}/)"
 )
+_WITHOUT_SCHEME = re.compile(r"(?!\w+\.php\b)[\w-]+(?:\.[\w-]+)+(?::\d+)?/")  # as HTTrack writes it
 _PORT = re.compile(r":(?:80|443)$")
 
 # Where a saved page says what it is a copy of, the surest first.
@@ -29,15 +30,14 @@ _VALUE = re.compile(rb"""\b(?:href|content)\s*=\s*["']?([^"'\s<>]{4,2000})""", r
 class Address(NamedTuple):
     """Of a page, as far as it says itself; empty where it does not."""
 
-    url: str
-    host: str
-    """Without `www.` and the usual ports."""
-    path: str
+    url: str = ""
+    place: str = ""
+    """Host, path and query: without `www.`, the usual ports and the fragment, which differ by chance."""
 
     @property
     def folder(self) -> str:
         """Host and path without the last part: where the board's scripts are."""
-        return f"{self.host}{self.path.rpartition('/')[0]}" if self.host else ""
+        return self.place.partition("?")[0].rpartition("/")[0]
 
 
 def unwrap(url: str) -> str:
@@ -51,18 +51,20 @@ def unwrap(url: str) -> str:
 
 
 def parse_address(url: str) -> Address:
-    """Host and path of an address; relative ones have no host."""
+    """Of an absolute address; a relative one gives an empty one.
+
+    >>> parse_address("http://www.example.org:80/forum/viewtopic.php?t=5#8").place
+    'example.org/forum/viewtopic.php?t=5'
+    """
     url = unwrap(url.strip())
+    if _WITHOUT_SCHEME.match(url):
+        url = f"http://{url}"
     try:
-        parts = urlsplit(url if "//" in url[:9] else f"//{url}" if _looks_absolute(url) else url)
+        parts = urlsplit(url)
         host = _PORT.sub("", parts.netloc.rpartition("@")[2].lower()).removeprefix("www.")
     except ValueError:  # an unclosed bracket of an IPv6 address
-        return Address("", "", "")
-    return Address(url if host else "", host, parts.path)
-
-
-def _looks_absolute(url: str) -> bool:
-    return re.match(r"[\w-]+(?:\.[\w-]+)+(?::\d+)?/", url) is not None and not re.match(r"[\w-]+\.php", url)
+        return Address()
+    return Address(url, f"{host}{parts.path}{'?' if parts.query else ''}{parts.query}") if host else Address()
 
 
 def page_address(data: bytes, head_bytes: int = 1 << 16) -> Address:
@@ -76,9 +78,9 @@ def page_address(data: bytes, head_bytes: int = 1 << 16) -> Address:
             address = parse_address(urljoin(unwrap(base), unwrap(value)) if base else value)
         except ValueError:
             continue
-        if address.host:
+        if address.place:
             return address
-    return Address("", "", "")
+    return Address()
 
 
 def _value(found: re.Match[bytes] | None) -> str:

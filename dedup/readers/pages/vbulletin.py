@@ -36,9 +36,8 @@ def read(tree: LexborHTMLParser, address: Address) -> Page:
     posts = [_post_of_3_or_4(body) for body in tree.css("div[id^='post_message_']")]
     posts = posts or [_post_of_5(post) for post in tree.css("li.b-post")]
     posts = posts or [_archived_post(post) for post in tree.css("div.post")]
-    where = address.url.partition("#")[0]
     thread = attribute(tree.css_first("input[name='t']"), "value")
-    found = (find_digits(pattern, where) for pattern in _THREADS)
+    found = (find_digits(pattern, address.place) for pattern in _THREADS)
     boards = tree.css("span.navbar a[href*='forumdisplay']") or tree.css(".navbit a") or tree.css(".crumb a")
     title = (
         tree.css_first("td.navbar strong")
@@ -46,13 +45,13 @@ def read(tree: LexborHTMLParser, address: Address) -> Page:
         or tree.css_first("h1.main-title")
         or tree.css_first("p.largefont a")
     )
-    inside = _FOLDERS.search(address.path)
+    inside = _FOLDERS.search(address.place)
     return Page(
         posts=[post for post in posts if post is not None],
         thread=next((number for number in found if number), None) or digits(thread),
         board=text_of(boards[-1]) if boards else None,
         title=text_of(title),
-        prefix=f"{address.host}{address.path[: inside.start()]}" if inside and address.host else None,
+        prefix=address.place[: inside.start()] if inside else None,
     )
 
 

@@ -20,7 +20,7 @@ from dedup.readers.pages.urls import Address, unwrap
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-_THREAD = re.compile(r"^(.*?)/?(?:index\.php\?)?/?threads/(?:[^/]*\.)?(\d+)(?:/|$)")
+_THREAD = re.compile(r"^(.*?)/?(?:index\.php\?)?threads/(?:[^/]*\.)?(\d+)(?:/|$)")
 
 
 def read(tree: LexborHTMLParser, address: Address) -> Page:
@@ -31,8 +31,7 @@ def read(tree: LexborHTMLParser, address: Address) -> Page:
     else:
         posts = [_post_of_2(node) for node in tree.css("article.message")]
         title, crumbs = tree.css_first("h1.p-title-value"), tree.css(".p-breadcrumbs li a")
-    where = f"{address.path}?{address.url.partition('?')[2]}" if "?" in address.url else address.path
-    found = _THREAD.match(where)
+    found = _THREAD.match(address.place)
     if found is None:
         link = tree.css_first("a[href*='threads/'][href*='/post-'],a[href*='threads/'][href*='#post-']")
         found = _THREAD.match(unwrap(attribute(link, "href") or ""))
@@ -41,7 +40,7 @@ def read(tree: LexborHTMLParser, address: Address) -> Page:
         thread=found.group(2) if found else None,
         board=text_of(crumbs[-1]) if crumbs else None,
         title=_title(title),
-        prefix=f"{address.host}{found.group(1)}" if found and address.host else None,
+        prefix=found.group(1) if found and address.place else None,
     )
 
 

@@ -1,0 +1,118 @@
+"""Pages of unknown make: blocks of one kind, one below the other, each with a name or a date and a text.
+
+Class names say what a block is and what is in it: "post", "comment", "author", "date", "body" …
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from typing import TYPE_CHECKING, NamedTuple
+
+from dedup.readers.pages.page import Engine, Page, PagePost, attribute, find_digits, site_title, text_of
+from dedup.readers.pages.urls import Address
+
+if TYPE_CHECKING:
+    from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+_BLOCK_WORDS = ("post", "comment", "message", "reply")
+_BLOCKS = ",".join(
+    f"{tag}[class*='{word}']" for word in _BLOCK_WORDS for tag in ("div", "li", "article", "tr")
+)
+_BODIES = ",".join(f"[class*='{word}']" for word in ("body", "content", "text", "message", "entry"))
+_AUTHORS = ",".join(
+    f"[class*='{word}']" for word in ("author", "username", "user-name", "poster", "nick", "fn")
+)
+_DATES = ",".join(f"[class*='{word}']" for word in ("date", "time", "posted", "submitted"))
+_NOT_A_BLOCK = re.compile(
+    r"body|content|text|head|foot|author|user|date|time|meta|button|title|form|profile|wrap"
+)
+_VARYING = re.compile(r"\d+|^(?:odd|even|first|last|alt|new|old|by.*|comment-author.*|depth.*|row.*|bg.*)$")
+_HEADING = re.compile(r"\s[-–|·•»]\s")
+_MOST_BLOCKS = 2000
+_LEAST_CHARS = 20
+
+
+class _Block(NamedTuple):
+    node: LexborNode
+    author: str | None
+    created: str | None
+
+
+def read(tree: LexborHTMLParser, address: Address) -> Page:
+    """The group of blocks that holds most text, of those most of whose blocks have a name and a date."""
+    groups: dict[tuple[str, ...], list[LexborNode]] = defaultdict(list)
+    seen: set[int] = set()
+    for node in tree.css(_BLOCKS)[:_MOST_BLOCKS]:
+        if node.mem_id not in seen:
+            seen.add(node.mem_id)
+            if (kind := _kind(node)) is not None:
+                groups[kind].append(node)
+    best: list[_Block] = []
+    most = 0.0
+    for nodes in groups.values():
+        blocks = [_read_block(node) for node in nodes]
+        told = sum((block.author is not None) + (block.created is not None) for block in blocks)
+        if told < len(blocks) or (len(blocks) == 1 and told < 2):
+            continue
+        score = sum(len(block.node.text_lexbor()) for block in blocks) * told / len(blocks)
+        if score > most:
+            best, most = blocks, score
+    posts = [post for block in best if (post := _post(block)) is not None]
+    return Page(posts=posts, title=_title(text_of(tree.css_first("h1")), site_title(tree)))
+
+
+def _title(heading: str | None, site: str | None) -> str | None:
+    """The thread's title: the heading, unless that is the name of the site, with which its title ends."""
+    if heading and site and site.endswith(heading) and len(site) > len(heading):
+        return site[: -len(heading)].strip(" -–|·•:»") or heading
+    return heading or site
+
+
+def _kind(node: LexborNode) -> tuple[str, ...] | None:
+    """Tag and classes, without what differs from block to block; None for what is a part of a block."""
+    classes = [name for name in (node.attrs.get("class") or "").lower().split() if not _VARYING.search(name)]
+    if not any(word in name and not _NOT_A_BLOCK.search(name) for name in classes for word in _BLOCK_WORDS):
+        return None
+    return (node.tag or "", *sorted(classes))
+
+
+def _read_block(node: LexborNode) -> _Block:
+    time = node.css_first("time[datetime]")
+    created = attribute(time, "datetime") or attribute(node.css_first("abbr[title].published"), "title")
+    author = next((text for found in node.css(_AUTHORS)[:5] if (text := _short(found, 60))), None)
+    if created is None:
+        dates = (text for found in node.css(_DATES)[:5] if (text := _short(found, 90)))
+        created = next((text for text in dates if any(char.isdigit() for char in text)), None)
+    if author is None and created is None:
+        # "#66 - Ann - Thu Jan 12, 2006 6:22 pm" in a line of its own
+        parts = _HEADING.split(text_of(node.css_first("h3,h4,h5,header")) or "")
+        if len(parts) > 1 and re.search(r"\d{4}", parts[-1]):
+            author, created = parts[-2], parts[-1]
+    return _Block(node, author, created)
+
+
+def _short(node: LexborNode, most: int) -> str | None:
+    text = text_of(node)
+    return text if text and len(text) <= most else None
+
+
+def _post(block: _Block) -> PagePost | None:
+    body, most = block.node, 0
+    for node in block.node.css(_BODIES)[:20]:
+        size = len(node.text_lexbor())
+        if size > most:
+            body, most = node, size
+    if len(body.text_lexbor().strip()) == 0:
+        return None
+    heading = text_of(block.node.css_first("h3,h4,h5,header")) if not block.node.id else None
+    return PagePost(
+        body=body,
+        id=find_digits(r"(\d+)", block.node.id) or find_digits(r"^#(\d+)\b", heading),
+        author=block.author,
+        created=block.created,
+        signature=block.node.css_first(".signature"),
+    )
+
+
+ENGINE = Engine("unknown", re.compile(rb""), read, signature_line="_" * 17)
