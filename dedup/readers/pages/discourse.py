@@ -93,8 +93,6 @@ def _post_for_crawlers(post: LexborNode, topic: str | None) -> PagePost | None:
 
 ENGINE = Engine(
     "discourse",
-    re.compile(
-        rb'<meta name="generator" content="Discourse|\bcrawler-post\b|\bdata-post-id="\d+" data-topic-id='
-    ),
+    (b'content="Discourse', b"crawler-post", b"onscreen-post"),
     read,
 )

@@ -76,9 +76,6 @@ def _comment_id(comment: LexborNode) -> str | None:
 
 ENGINE = Engine(
     "drupal",
-    re.compile(
-        rb"\bDrupal\.settings\b|\bdata-drupal-|sites/(?:all|default)/(?:themes|modules|files)/"
-        rb"""|<meta name="[Gg]enerator" content="Drupal"""
-    ),
+    (b"Drupal.settings", b"data-drupal-", b"sites/all/", b"sites/default/", b'content="Drupal'),
     read,
 )

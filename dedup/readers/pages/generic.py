@@ -115,4 +115,4 @@ def _post(block: _Block) -> PagePost | None:
     )
 
 
-ENGINE = Engine("unknown", re.compile(rb""), read, signature_line="_" * 17)
+ENGINE = Engine("unknown", (), read, signature_line="_" * 17)

@@ -79,8 +79,13 @@ def _guest(heading: str | None) -> str | None:
 
 ENGINE = Engine(
     "invision",
-    re.compile(
-        rb"\bipb\.vars\[|\bips(?:Settings|Breadcrumb|Comment_content)\b|\bid='elComment_|\bclass='post_block "
+    (
+        b"ipb.vars[",
+        b"ipsSettings",
+        b"ipsBreadcrumb",
+        b"ipsComment_content",
+        b"class='post_block ",
+        b'class="post_block ',
     ),
     read,
 )

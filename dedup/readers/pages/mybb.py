@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from dedup.readers.pages.page import (
@@ -67,4 +66,6 @@ def _date(node: LexborNode | None) -> str | None:
     return " ".join("".join(parts).split()) or None
 
 
-ENGINE = Engine("mybb", re.compile(rb'\bmy_post_key\b|\bclass="post_body\b[^>]{0,60} id="pid_\d'), read)
+ENGINE = Engine(
+    "mybb", (b"my_post_key", b'class="post_body scaleimages"', b'class="post_body" id="pid_'), read
+)

@@ -50,8 +50,8 @@ class Engine(NamedTuple):
     """How the pages of one kind of forum software are told and read."""
 
     name: str
-    tells: re.Pattern[bytes]
-    """Found in its pages and in no others."""
+    tells: tuple[bytes, ...]
+    """Bytes of which one at least stands in its pages, and none in others."""
     read: Callable[[LexborHTMLParser, Address], Page]
     plain_blockquotes: bool = True
     """Whether a blockquote without a class is a quote, or only indented."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from dedup.readers.pages.page import (
@@ -116,14 +115,12 @@ def _post_of_2(name: LexborNode) -> PagePost | None:
 
 ENGINE_3 = Engine(
     "phpbb",
-    re.compile(
-        rb"""<body[^>]{0,200}\bid=["']?phpbb\b|<b class="postauthor"|<div id="p\d{1,12}" class="post """
-    ),
+    (b'id="phpbb"', b'class="postauthor"', b'class="postprofile"'),
     read_3,
 )
 ENGINE_2 = Engine(
     "phpbb",
-    re.compile(rb'<span class="postdetails">|<a class="maintitle"'),
+    (b'class="postdetails"', b'class="maintitle"'),
     read_2,
     signature_line=SIGNATURE_LINE,
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from dedup.readers.pages.page import (
@@ -81,6 +80,4 @@ def _post_of_1(body: LexborNode) -> PagePost | None:
     )
 
 
-ENGINE = Engine(
-    "smf", re.compile(rb"\bsmf_(?:theme_url|scripturl|images_url|default_theme_url)\b|>Powered by SMF"), read
-)
+ENGINE = Engine("smf", (b"smf_theme_url", b"smf_scripturl", b">Powered by SMF"), read)

@@ -70,7 +70,8 @@ _BY_CLASS = _kinds(
         " bbcode_quote_container bbcode_description codeheader codeoperation quotefooter attachbox"
         " inline-attachment attachments thumbattachments message-lastedit sr-only"
         " responsive-hide bbcodeblock--unfurl unfurl bbcodespoiler-button u-hiddenvisually js-lbimagetitle"
-        " js-selecttoquoteend post_edit gensmall lightbox onebox-metadata edit signature user-signature forum-topic-navigation",
+        " js-selecttoquoteend post_edit gensmall lightbox onebox-metadata edit signature user-signature"
+        " forum-topic-navigation",
     }
 )
 _WITH_CLASS = _names(

@@ -12,18 +12,15 @@ _WAYBACK = re.compile(
 _WITHOUT_SCHEME = re.compile(r"(?!\w+\.php\b)[\w-]+(?:\.[\w-]+)+(?::\d+)?/")  # as HTTrack writes it
 _PORT = re.compile(r":(?:80|443)$")
 
-# Where a saved page says what it is a copy of, the surest first.
+# Where a saved page says what it is a copy of: what stands before the address, the surest first.
 _SAVED = (
-    re.compile(rb'__wm\.wombat\("([^"\s]{8,2000})"'),
-    re.compile(rb"<!-- Mirrored from ([^\s<>]{4,2000}) by HTTrack"),
-    re.compile(rb"<!-- saved from url=\(\d+\)([^\s<>]{8,2000})"),
-    re.compile(rb"Page saved with SingleFile\s{1,9}url: ([^\s<>]{8,2000})"),
+    b'__wm.wombat("',
+    b"<!-- Mirrored from ",
+    b"<!-- saved from url=(",  # then its length and a bracket
+    b"saved with SingleFile",
 )
-_CANONICAL = (
-    re.compile(rb"""<link\b[^<>]{0,300}?\brel=["']?canonical["']?[^<>]{0,300}?>""", re.IGNORECASE),
-    re.compile(rb"""<meta\b[^<>]{0,300}?\bproperty=["']?og:url["']?[^<>]{0,300}?>""", re.IGNORECASE),
-)
-_BASE = re.compile(rb"<base\b[^<>]{0,2000}>", re.IGNORECASE)
+_MOST_CHARS = 2000
+_SAVED_ADDRESS = re.compile(rb"(?:\d+\))?(?:\s{1,9}url: )?([^\"\s<>]{4,2000})")
 _VALUE = re.compile(rb"""\b(?:href|content)\s*=\s*["']?([^"'\s<>]{4,2000})""", re.IGNORECASE)
 
 
@@ -70,20 +67,37 @@ def parse_address(url: str) -> Address:
 def page_address(data: bytes, head_bytes: int = 1 << 16) -> Address:
     """The address a saved page gives as its own."""
     head = data[:head_bytes]
-    base = _value(_BASE.search(head))
-    own = [value for pattern in _CANONICAL if (value := _value(pattern.search(head)))]
-    own += [found.group(1).decode("utf-8", "replace") for kind in _SAVED if (found := kind.search(head))]
+    base = _of_tag(head, b"<base ")
+    own = [_of_tag(head, b"canonical"), _of_tag(head, b"og:url"), *(_after(head, mark) for mark in _SAVED)]
     for value in (*own, base):
-        try:
-            address = parse_address(urljoin(unwrap(base), unwrap(value)) if base else value)
-        except ValueError:
-            continue
-        if address.place:
-            return address
+        if value:
+            address = parse_address(_join(base, value))
+            if address.place:
+                return address
     return Address()
 
 
-def _value(found: re.Match[bytes] | None) -> str:
-    """The address in a tag; empty where there is none."""
-    value = _VALUE.search(found.group()) if found else None
-    return value.group(1).decode("utf-8", "replace").replace("&amp;", "&") if value else ""
+def _join(base: str, url: str) -> str:
+    try:
+        return urljoin(unwrap(base), unwrap(url)) if base else url
+    except ValueError:  # an unclosed bracket of an IPv6 address
+        return url
+
+
+def _of_tag(head: bytes, word: bytes) -> str:
+    """The address in the first tag that holds a word; empty where there is none."""
+    at = head.find(word)
+    if at < 0:
+        return ""
+    start = max(head.rfind(b"<", max(0, at - _MOST_CHARS), at + 1), 0)
+    end = head.find(b">", at, at + _MOST_CHARS)
+    return _text(_VALUE.search(head, start, max(start, end)))
+
+
+def _after(head: bytes, mark: bytes) -> str:
+    at = head.find(mark)
+    return _text(_SAVED_ADDRESS.match(head, at + len(mark))) if at >= 0 else ""
+
+
+def _text(found: re.Match[bytes] | None) -> str:
+    return found.group(1).decode("utf-8", "replace").replace("&amp;", "&") if found else ""

@@ -120,9 +120,12 @@ def _archived_post(post: LexborNode) -> PagePost | None:
 
 ENGINE = Engine(
     "vbulletin",
-    re.compile(
-        rb'<meta name="generator" content="vBulletin|\bid="post_message_\d|\bvbulletin[_-](?:global|core)\.js'
-        rb'|class="posttext"'
+    (
+        b'content="vBulletin',
+        b'id="post_message_',
+        b"vbulletin_global.js",
+        b"vbulletin-core.js",
+        b'class="posttext"',
     ),
     read,
     plain_blockquotes=False,

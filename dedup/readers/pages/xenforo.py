@@ -90,4 +90,4 @@ def _post_of_2(node: LexborNode) -> PagePost | None:
     )
 
 
-ENGINE = Engine("xenforo", re.compile(rb"""<html[^>]{0,600}\bid=["']?(?:XF|XenForo)\b"""), read)
+ENGINE = Engine("xenforo", (b'id="XF"', b'id="XenForo"'), read)
