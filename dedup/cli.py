@@ -11,7 +11,8 @@ from __future__ import annotations
 import functools
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn, ParamSpec
 
@@ -171,10 +172,18 @@ def report(
         typer.Argument(metavar="PATH", help="An output folder of clean, or a dump to look at."),
     ],
     by: Annotated[
-        Literal["thread", "author", "board", "month", "file"] | None,
+        Literal["thread", "author", "board", "month", "file", "language"] | None,
         typer.Option("--by", help="Show only the ratios of these groups."),
     ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            "--html", metavar="FILE", help="Write a page with plots and the evidence of every kind."
+        ),
+    ] = None,
     json: Json = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print CSV instead.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown instead.")] = False,
     fail_over: Annotated[
         float | None,
         typer.Option(
@@ -189,6 +198,8 @@ def report(
     fields: flags.Fields = None,
     separator: flags.Separator = None,
     date_format: flags.DateFormat = None,
+    threshold: flags.Threshold = None,
+    shingle_words: flags.ShingleWords = None,
     workers: flags.Workers = None,
     settings: flags.Set = None,
     config_file: flags.ConfigFile = None,
@@ -198,19 +209,32 @@ def report(
 
     A dump is cleaned for this into a temporary folder of which nothing is kept.
     """
-    from dedup.report import saved, terminal
+    if json + csv + markdown > 1:
+        raise ConfigError("--json, --csv and --markdown exclude one another.", hint="Choose one.")
+    with _output_of(paths, context.params, progress_on(quiet=quiet)) as (out, ratios, rejected):
+        if by == "language":
+            from dedup.report.languages import language_groups
 
-    progress = progress_on(quiet=quiet)
-    if saved.is_output(paths):
-        ratios, rejected = saved.ratios_of_output(Path(paths[0])), 0
-    else:
-        ratios, rejected = _ratios_of_dump(paths, context.params, progress)
+            ratios["by"]["language"] = language_groups(out)
+        if html is not None:
+            from dedup.report.build import report_page
+
+            _write_page(html, report_page(out, ratios), quiet=quiet)
     if json:
         _print_json(ratios["by"][by] if by else ratios)
-    elif by:
-        terminal.print_groups(ratios, by)
-    else:
-        terminal.print_report(ratios)
+    elif csv or markdown:
+        from dedup.report.tables import tables, to_csv, to_markdown
+
+        found = tables(ratios, by)
+        text = to_csv(found) if csv else to_markdown(found, ratios)
+        _write_lines([text.encode("utf-8", "backslashreplace")])
+    elif html is None or by:
+        from dedup.report import terminal
+
+        if by:
+            terminal.print_groups(ratios, by)
+        else:
+            terminal.print_report(ratios)
     ratio = ratios["duplicate_ratio"]
     if fail_over is not None and ratio > fail_over:
         _complain(f"{ratio:.1%} of the characters are copies, over the limit of {fail_over:.1%}.")
@@ -220,9 +244,16 @@ def report(
         raise typer.Exit(REJECTED)
 
 
-def _ratios_of_dump(
+@contextmanager
+def _output_of(
     paths: Sequence[str], parameters: dict[str, Any], progress: Progress
-) -> tuple[dict[str, Any], int]:
+) -> Iterator[tuple[Path, dict[str, Any], int]]:
+    """An output folder with its ratios, and the rejected records of a dump that is cleaned for it."""
+    from dedup.report import saved
+
+    if saved.is_output(paths):
+        yield Path(paths[0]), saved.ratios_of_output(Path(paths[0])), 0
+        return
     import tempfile
 
     config = flags.config_from(parameters)
@@ -230,7 +261,7 @@ def _ratios_of_dump(
 
     with tempfile.TemporaryDirectory(prefix="dedup-report-") as folder:
         summary = clean_dump(paths, Path(folder) / "out", config, progress=progress)
-        return summary.report, summary.rejected
+        yield summary.out, summary.report, summary.rejected
 
 
 @app.command()
@@ -238,6 +269,9 @@ def _ratios_of_dump(
 def explain(
     out: OutFolder,
     post_id: Annotated[str, typer.Argument(metavar="POST_ID", help="Id of the post, as the corpus has it.")],
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Write it as a page instead.")
+    ] = None,
     json: Json = False,
     full: Annotated[bool, typer.Option("--full", help="Show long passages whole.")] = False,
 ) -> None:
@@ -247,10 +281,14 @@ def explain(
     explanation = explain_post(out, post_id)
     if json:
         _print_json(explanation.as_dict())
-        return
-    from dedup.report.explained import print_explanation
+    if html is not None:
+        from dedup.report.explained_page import explanation_page
 
-    print_explanation(explanation, full=full)
+        _write_page(html, explanation_page(explanation))
+    elif not json:
+        from dedup.report.explained import print_explanation
+
+        print_explanation(explanation, full=full)
 
 
 @app.command()
@@ -331,6 +369,15 @@ def _write_lines(lines: Iterable[bytes]) -> None:
     for line in lines:
         sys.stdout.buffer.write(line)
     sys.stdout.buffer.flush()
+
+
+def _write_page(path: Path, page: str, *, quiet: bool = False) -> None:
+    data = page.encode("utf-8", "backslashreplace")
+    _write_file(path, [data])
+    if not quiet:
+        from dedup.report.visible import visible_line
+
+        print(f"{visible_line(str(path))}: {len(data) / 1000:,.0f} kB", file=sys.stderr)
 
 
 def _write_file(path: Path, lines: Iterable[bytes]) -> None:

@@ -194,6 +194,14 @@ def read_provenance(out: Path) -> Iterator[dict[str, Any]]:
     return _read_json_lines(out, _shards(load_manifest(out), "provenance/", ".jsonl.zst"))
 
 
+def read_rejected(out: Path) -> Iterator[dict[str, Any]]:
+    """The records that a run could not read: `path`, `record`, `error` and their bytes.
+
+    Raises OutputError as `read_provenance` does.
+    """
+    return _read_json_lines(out, _shards(load_manifest(out), "rejected/", ".jsonl.zst"))
+
+
 def read_corpus(out: Path) -> Iterator[dict[str, Any]]:
     """The corpus records of a finished output folder, in input order and whatever its format.
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from dedup.errors import PostNotFoundError
 from dedup.explain import MAX_LISTED, explain
-from dedup.report.explained import differing_words, print_explanation
+from dedup.report.difference import differing_words
+from dedup.report.explained import print_explanation
 from dedup.report.visible import visible
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
-from rapidfuzz.distance import LCSseq
 from rich.box import SQUARE
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from dedup.explain import Explanation, Passage, Related
+from dedup.report.difference import Stretch, differing_words
 from dedup.report.kinds import REPAIRS
 from dedup.report.terminal import console_on_stdout
 from dedup.report.visible import visible, visible_line
@@ -19,10 +18,6 @@ from dedup.report.visible import visible, visible_line
 SHORT = 500
 """Characters of a passage that are shown unless all are asked for."""
 MAX_REPAIRS = 10
-_MAX_COMPARED_WORDS = 5000
-_WORD = re.compile(r"\w+")
-
-Stretch = tuple[int, int]
 
 
 def print_explanation(explanation: Explanation, *, full: bool = False) -> None:
@@ -43,28 +38,6 @@ def print_explanation(explanation: Explanation, *, full: bool = False) -> None:
     if not edits and not explanation.kept_copies:
         console.print()
         _print_text(console, explanation.text, full)
-
-
-def differing_words(left: str, right: str) -> tuple[list[Stretch], list[Stretch]]:
-    """Where the words of two texts differ, upper and lower case apart: stretches of each, half-open.
-
-    >>> differing_words("the red fox", "The fox ran")
-    ([(4, 7)], [(8, 11)])
-    """
-    sides = [[match.span() for match in _WORD.finditer(text)] for text in (left, right)]
-    words = [
-        [text[start:end].casefold() for start, end in spans]
-        for text, spans in zip((left, right), sides, strict=True)
-    ]
-    # Two whole books would take minutes; their beginnings say enough.
-    first = [side[:_MAX_COMPARED_WORDS] for side in words]
-    changed: tuple[list[Stretch], list[Stretch]] = ([], [])
-    for edit in LCSseq.editops(*first):
-        if edit.tag == "delete":
-            changed[0].append(sides[0][edit.src_pos])
-        else:
-            changed[1].append(sides[1][edit.dest_pos])
-    return changed
 
 
 def _print_head(console: Console, explanation: Explanation) -> None:

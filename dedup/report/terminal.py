@@ -78,6 +78,8 @@ def print_groups(ratios: dict[str, Any], by: str) -> None:
         _print_group(console, by, group["rows"])
     shown = len(group["rows"])
     console.print(Text(f"{shown:,} of {_count(group['groups'], by)} shown"), style="dim")
+    if (sampled := group.get("sampled", 1)) > 1:
+        console.print(Text(f"of a sample: one post of {sampled:,}"), style="dim")
 
 
 def _print_totals(console: Console, ratios: dict[str, Any]) -> None:

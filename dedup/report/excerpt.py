@@ -1,0 +1,144 @@
+"""A long text with stretches of it marked → a few pieces that show what matters.
+
+Equal text between two marks is left out in the middle, a word of 100,000 letters and a text of a
+million are cut, and each cut says how much it leaves out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from dedup.report.visible import visible
+
+LIMIT = 1800
+"""Characters of a text that are shown; the rest is counted."""
+_PLAIN_EDGE = 160
+_MARKED_EDGE = 420
+_MAX_WORD = 120
+_SHOWN_OF_WORD = 60
+_LONG_WORD = re.compile(rf"\S{{{_MAX_WORD + 1},}}")
+
+
+class Mark(NamedTuple):
+    """A stretch of a text that means something; half-open, in code points. Marks may overlap."""
+
+    start: int
+    end: int
+    kind: str
+
+
+class Piece(NamedTuple):
+    """Text to show: `kinds` are those of its marks, or `left_out` where it is a note."""
+
+    kinds: tuple[str, ...]
+    text: str
+
+
+LEFT_OUT = "left_out"
+
+
+def excerpt(
+    text: str, marks: Iterable[Mark] = (), limit: int = LIMIT, *, whole: bool = False
+) -> tuple[Piece, ...]:
+    """The pieces of a text that are shown, in order, with control and direction characters visible.
+
+    Of unmarked text only what is next to a mark is shown, and of a long mark its beginning and end; a
+    text without marks shows its beginning. At most about `limit` characters. With `whole` nothing is left out
+    but what is over the limit, and long words.
+
+    >>> excerpt("to be or not", [Mark(3, 5, "copy")])
+    (Piece(kinds=(), text='to '), Piece(kinds=('copy',), text='be'), Piece(kinds=(), text=' or not'))
+    """
+    segments = list(_segments(text, marks))
+    marked = any(segment.kinds for segment in segments)
+    pieces: list[Piece] = []
+    shown = 0
+    for number, segment in enumerate(segments):
+        if shown >= limit:
+            rest = len(text) - segment.start
+            pieces.append(_left_out(rest))
+            break
+        room = limit - shown
+        edge = _MARKED_EDGE if segment.kinds else _PLAIN_EDGE
+        before = edge if number > 0 or segment.kinds else 0
+        after = edge if number < len(segments) - 1 or segment.kinds else 0
+        if whole or not marked:
+            before, after = limit, 0
+        for piece in _elide(text, segment, before, after, room):
+            pieces.append(piece)
+            shown += 0 if LEFT_OUT in piece.kinds else len(piece.text)
+    return tuple(pieces)
+
+
+class _Segment(NamedTuple):
+    start: int
+    end: int
+    kinds: tuple[str, ...]
+
+
+def _segments(text: str, marks: Iterable[Mark]) -> Iterator[_Segment]:
+    """The text cut wherever a mark begins or ends; all of it, in order."""
+    inside = [
+        Mark(max(0, mark.start), min(len(text), mark.end), mark.kind)
+        for mark in marks
+        if max(0, mark.start) < min(len(text), mark.end)
+    ]
+    events: dict[int, list[tuple[str, int]]] = {0: [], len(text): []}
+    for mark in inside:
+        events.setdefault(mark.start, []).append((mark.kind, 1))
+        events.setdefault(mark.end, []).append((mark.kind, -1))
+    cuts = sorted(events)
+    open_marks: dict[str, int] = {}
+    for start, end in pairwise(cuts):
+        for kind, step in events[start]:
+            open_marks[kind] = open_marks.get(kind, 0) + step
+        yield _Segment(start, end, tuple(sorted(kind for kind, count in open_marks.items() if count > 0)))
+
+
+def _elide(text: str, segment: _Segment, before: int, after: int, room: int) -> Iterator[Piece]:
+    """The first `before` and last `after` characters of a segment, no more than `room`."""
+    start, end, kinds = segment
+    if end - start <= min(before + after + _PLAIN_EDGE // 4, room):
+        yield from _cut_words(text[start:end], kinds)
+        return
+    if before + after > room:
+        before, after = room, 0
+    if before:
+        yield from _cut_words(text[start : start + before], kinds)
+    if (hidden := end - start - before - after) > 0:
+        yield _left_out(hidden)
+    if after:
+        yield from _cut_words(text[end - after : end], kinds)
+
+
+def _cut_words(text: str, kinds: tuple[str, ...]) -> Iterator[Piece]:
+    at = 0
+    for match in _LONG_WORD.finditer(text):
+        cut = match.start() + _SHOWN_OF_WORD
+        yield Piece(kinds, visible(text[at:cut]))
+        yield _left_out(match.end() - cut)
+        at = match.end()
+    if at < len(text):
+        yield Piece(kinds, visible(text[at:]))
+
+
+def _left_out(count: int) -> Piece:
+    return Piece((LEFT_OUT,), f"… {count:,} characters …" if count != 1 else "… 1 character …")
+
+
+def joined(stretches: Sequence[tuple[int, int]], text: str, kind: str) -> list[Mark]:
+    """Stretches as marks, neighbours with only white space between them as one.
+
+    >>> joined([(0, 3), (4, 7)], "red fox ran", "only")
+    [Mark(start=0, end=7, kind='only')]
+    """
+    marks: list[Mark] = []
+    for start, end in stretches:
+        if marks and text[marks[-1].end : start].isspace():
+            marks[-1] = marks[-1]._replace(end=end)
+        else:
+            marks.append(Mark(start, end, kind))
+    return marks
