@@ -54,12 +54,11 @@ def excerpt(
     """
     segments = list(_segments(text, marks))
     marked = any(segment.kinds for segment in segments)
-    pieces: list[Piece] = []
+    pieces: list[Piece | int] = []
     shown = 0
     for number, segment in enumerate(segments):
         if shown >= limit:
-            rest = len(text) - segment.start
-            pieces.append(_left_out(rest))
+            pieces.append(len(text) - segment.start)
             break
         room = limit - shown
         edge = _MARKED_EDGE if segment.kinds else _PLAIN_EDGE
@@ -69,8 +68,22 @@ def excerpt(
             before, after = limit, 0
         for piece in _elide(text, segment, before, after, room):
             pieces.append(piece)
-            shown += 0 if LEFT_OUT in piece.kinds else len(piece.text)
-    return tuple(pieces)
+            shown += 0 if isinstance(piece, int) else len(piece.text)
+    return tuple(_noted(pieces))
+
+
+def _noted(pieces: Iterable[Piece | int]) -> Iterator[Piece]:
+    """The pieces with a note for each stretch that is left out: numbers, of characters, in a row are one."""
+    hidden = 0
+    for piece in (*pieces, Piece((), "")):
+        if isinstance(piece, int):
+            hidden += piece
+            continue
+        if hidden:
+            yield Piece((LEFT_OUT,), f"… {hidden:,} characters …" if hidden > 1 else "… 1 character …")
+            hidden = 0
+        if piece.text:
+            yield piece
 
 
 class _Segment(NamedTuple):
@@ -98,8 +111,8 @@ def _segments(text: str, marks: Iterable[Mark]) -> Iterator[_Segment]:
         yield _Segment(start, end, tuple(sorted(kind for kind, count in open_marks.items() if count > 0)))
 
 
-def _elide(text: str, segment: _Segment, before: int, after: int, room: int) -> Iterator[Piece]:
-    """The first `before` and last `after` characters of a segment, no more than `room`."""
+def _elide(text: str, segment: _Segment, before: int, after: int, room: int) -> Iterator[Piece | int]:
+    """The first `before` and last `after` characters of a segment, no more than `room`, and how many are not."""
     start, end, kinds = segment
     if end - start <= min(before + after + _PLAIN_EDGE // 4, room):
         yield from _cut_words(text[start:end], kinds)
@@ -109,24 +122,20 @@ def _elide(text: str, segment: _Segment, before: int, after: int, room: int) -> 
     if before:
         yield from _cut_words(text[start : start + before], kinds)
     if (hidden := end - start - before - after) > 0:
-        yield _left_out(hidden)
+        yield hidden
     if after:
         yield from _cut_words(text[end - after : end], kinds)
 
 
-def _cut_words(text: str, kinds: tuple[str, ...]) -> Iterator[Piece]:
+def _cut_words(text: str, kinds: tuple[str, ...]) -> Iterator[Piece | int]:
     at = 0
     for match in _LONG_WORD.finditer(text):
         cut = match.start() + _SHOWN_OF_WORD
         yield Piece(kinds, visible(text[at:cut]))
-        yield _left_out(match.end() - cut)
+        yield match.end() - cut
         at = match.end()
     if at < len(text):
         yield Piece(kinds, visible(text[at:]))
-
-
-def _left_out(count: int) -> Piece:
-    return Piece((LEFT_OUT,), f"… {count:,} characters …" if count != 1 else "… 1 character …")
 
 
 def joined(stretches: Sequence[tuple[int, int]], text: str, kind: str) -> list[Mark]:

@@ -32,6 +32,7 @@ def explanation_page(found: Explanation) -> str:
         id=visible_line(found.id),
         verdict=_verdict(found),
         where=_where(found),
+        kinds={mark.kind for mark in marks},
         text=excerpt(found.text, marks, MAX_CHARS, whole=True),
         passages=[
             _passage(number, passage, stays, found)

@@ -85,7 +85,17 @@ def _over_time(ratios: Mapping[str, Any]) -> Plot | None:
         {"month": f"{row['key']}-01", "ratio": row["duplicate_ratio"], "posts": row["posts"]}
         for row in months
     ]
-    time = {"field": "month", "type": "temporal", "axis": {"title": None, "grid": False, "tickCount": 6}}
+    time = {
+        "field": "month",
+        "type": "temporal",
+        "axis": {
+            "title": None,
+            "grid": False,
+            "tickCount": 6,
+            "labelOverlap": "greedy",
+            "labelSeparation": 10,
+        },
+    }
     share = {
         "mark": {"type": "line", "color": ACCENT, "point": {"color": ACCENT, "size": 18}},
         "height": _HEIGHT - 70,
@@ -247,7 +257,7 @@ def _repairs(survey: Survey) -> Plot | None:
         "Encodings repaired",
         f"What stood there → what stands there now, and how often. Posts by the encoding they were read in:"
         f" {read}.",
-        _draw(_sideways(rows, "count", "repairs", ",")),
+        _draw(_sideways(rows, "count", "repairs", ",d")),
         ("repair", "times"),
         tuple((str(row["label"]), f"{row['count']:,}") for row in rows),
     )
@@ -298,7 +308,7 @@ def _sideways(rows: Rows, field: str, title: str, number_format: str) -> dict[st
 
 
 def _axis(field: str, title: str, **more: Any) -> dict[str, Any]:
-    axis = {"title": title, "tickCount": 4, "format": ",", "tickMinStep": 0 if "format" in more else 1}
+    axis = {"title": title, "tickCount": 4, "format": ",d", "tickMinStep": 0 if "format" in more else 1}
     return {
         "field": field,
         "type": "quantitative",
