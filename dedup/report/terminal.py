@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.table import Table
@@ -17,6 +17,8 @@ MAX_WIDTH = 100
 _TOP = 5
 _BAR = 12
 _LEVELS = " ▁▂▃▄▅▆▇█"
+_NARROW = 60
+"""On fewer columns only what matters most is shown, in round numbers."""
 
 
 def console_on_stdout() -> Console:
@@ -42,11 +44,14 @@ def print_summary(ratios: dict[str, Any], out: Path, seconds: float) -> None:
     console.print(Text(f"{_count(posts, 'post')} in {seconds:.1f} s{rate} → {visible_line(str(out))}"))
     _print_totals(console, ratios)
     _print_removed(console, ratios)
+    _print_headline(console, ratios)
 
 
 def print_report(ratios: dict[str, Any]) -> None:
     """The whole report: totals, kinds, and where the copies are."""
     console = console_on_stdout()
+    _print_headline(console, ratios)
+    console.print()
     _print_totals(console, ratios)
     _print_removed(console, ratios)
     _print_remarks(console, ratios)
@@ -82,25 +87,7 @@ def print_groups(ratios: dict[str, Any], by: str) -> None:
         console.print(Text(f"of a sample: one post of {sampled:,}"), style="dim")
 
 
-def _print_totals(console: Console, ratios: dict[str, Any]) -> None:
-    table = _table(["", "posts", "words", "characters"])
-    rows = {"read": ratios["in"], **ratios["by_action"], "in the corpus": ratios["out"]}
-    for name, row in rows.items():
-        table.add_row(name, *_numbers(row.values()), style="bold" if name == "in the corpus" else None)
-    console.print(table)
-    console.print()
-
-
-def _print_removed(console: Console, ratios: dict[str, Any]) -> None:
-    table = _table(["removed as", "posts", "words", "characters", "share", ""])
-    for why, row in ratios["removed"].items():
-        if row["passages"] or row["dropped_posts"]:
-            share = row["ratios"]["characters"]
-            numbers = _numbers((row["posts"], row["words"], row["characters"]))
-            table.add_row(why.replace("_", " "), *numbers, _percent(share), _bar(console, share))
-    if table.row_count:
-        console.print(table)
-        console.print()
+def _print_headline(console: Console, ratios: dict[str, Any]) -> None:
     duplicate = ratios["ratios"]["duplicate"]
     console.print(
         Text.assemble(
@@ -110,6 +97,28 @@ def _print_removed(console: Console, ratios: dict[str, Any]) -> None:
             f" {_percent(duplicate['posts']).strip()} of the posts whole",
         )
     )
+
+
+def _print_totals(console: Console, ratios: dict[str, Any]) -> None:
+    table = Columns(console, ("", "posts", "words", "characters"), needless=("words",))
+    rows = {"read": ratios["in"], **ratios["by_action"], "in the corpus": ratios["out"]}
+    for name, row in rows.items():
+        table.add(name, *row.values(), style="bold" if name == "in the corpus" else None)
+    table.print()
+    console.print()
+
+
+def _print_removed(console: Console, ratios: dict[str, Any]) -> None:
+    columns = ("removed as", "posts", "words", "characters", "share", "")
+    table = Columns(console, columns, needless=("words", "characters", ""))
+    for why, row in ratios["removed"].items():
+        if row["passages"] or row["dropped_posts"]:
+            share = row["ratios"]["characters"]
+            sizes = (row["posts"], row["words"], row["characters"])
+            table.add(why.replace("_", " "), *sizes, _percent(share), _bar(console, share))
+    if table.rows:
+        table.print()
+        console.print()
 
 
 def _print_remarks(console: Console, ratios: dict[str, Any]) -> None:
@@ -138,35 +147,69 @@ def _print_similarity(console: Console, similarity: dict[str, list[int]]) -> Non
 
 
 def _print_group(console: Console, title: str, rows: Iterable[dict[str, Any]]) -> None:
-    table = _table([title, "posts", "dropped", "characters", "copied", "share"])
+    columns = (title, "posts", "dropped", "characters", "copied", "share")
+    table = Columns(console, columns, needless=("dropped", "characters", "copied"))
     for row in rows:
-        numbers = _numbers((row["posts"], row["dropped"], row["characters"], row["copied"]))
-        table.add_row(Text(visible_line(row["key"])), *numbers, _percent(row["duplicate_ratio"]))
-    console.print(table)
+        sizes = (row["posts"], row["dropped"], row["characters"], row["copied"])
+        table.add(visible_line(row["key"]), *sizes, _percent(row["duplicate_ratio"]))
+    table.print()
 
 
 def _print_pairs(console: Console, lists: Sequence[tuple[str, list[tuple[str, int]]]]) -> None:
     for title, pairs in lists:
         if pairs:
-            table = _table([title, "posts"])
+            table = Columns(console, (title, "posts"))
             for key, count in pairs:
-                table.add_row(Text(visible_line(key)), f"{count:,}")
+                table.add(visible_line(key), count)
             console.print()
-            console.print(table)
+            table.print()
 
 
-def _table(columns: Sequence[str]) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
-    for number, column in enumerate(columns):
-        if number == 0:
-            table.add_column(column, no_wrap=True, overflow="ellipsis", min_width=14)
-        else:
-            table.add_column(column, justify="right" if column else "left", no_wrap=True)
-    return table
+class Columns:
+    """A table: names to the left, numbers to the right, some of them left out where there is no room."""
+
+    def __init__(self, console: Console, columns: Sequence[str], needless: Sequence[str] = ()) -> None:
+        self._console = console
+        self._narrow = console.width < _NARROW
+        self._shown = [
+            number
+            for number, column in enumerate(columns)
+            if number == 0 or not (self._narrow and column in needless)
+        ]
+        self._table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
+        for number in self._shown:
+            if number == 0:
+                self._table.add_column(columns[0], no_wrap=True, overflow="ellipsis", min_width=14)
+            else:
+                justify: Literal["left", "right"] = "right" if columns[number] else "left"
+                self._table.add_column(columns[number], justify=justify, no_wrap=True)
+
+    def add(self, *cells: str | int, style: str | None = None) -> None:
+        shown = [self._text(cells[number]) for number in self._shown]
+        self._table.add_row(*shown, style=style)
+
+    @property
+    def rows(self) -> int:
+        return self._table.row_count
+
+    def print(self) -> None:
+        self._console.print(self._table)
+
+    def _text(self, cell: str | int) -> Text:
+        if isinstance(cell, str):
+            return Text(cell)
+        return Text(_round(cell) if self._narrow else f"{cell:,}")
 
 
-def _numbers(values: Iterable[int]) -> list[str]:
-    return [f"{value:,}" for value in values]
+def _round(number: int) -> str:
+    """
+    >>> _round(999), _round(12_345), _round(9_736_310)
+    ('999', '12.3k', '9.7M')
+    """
+    for unit, size in (("G", 10**9), ("M", 10**6), ("k", 10**3)):
+        if number >= size:
+            return f"{number / size:.1f}{unit}"
+    return str(number)
 
 
 def _percent(share: float) -> str:
