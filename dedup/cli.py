@@ -266,6 +266,87 @@ def _output_of(
 
 @app.command()
 @_tidy
+def tune(
+    context: typer.Context,
+    paths: Annotated[
+        list[str],
+        typer.Argument(metavar="PATH", help="Files, folders and globs to read; - is standard input."),
+    ],
+    thresholds: Annotated[
+        str, typer.Option("--thresholds", metavar="T,T", help="Thresholds to try, separated by commas.")
+    ] = "0.5,0.6,0.7,0.8,0.9",
+    shingles: Annotated[
+        str, typer.Option("--shingles", metavar="K,K", help="Shingle sizes to try, in words.")
+    ] = "3,5,8",
+    sample_posts: Annotated[
+        int, typer.Option("--sample", metavar="POSTS", min=1, help="Posts to look at, in whole threads.")
+    ] = 20_000,
+    examples: Annotated[
+        int,
+        typer.Option("--examples", metavar="COUNT", min=0, max=12, help="Pairs to show for each threshold."),
+    ] = 1,
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Write a page with more pairs instead.")
+    ] = None,
+    json: Json = False,
+    write: Annotated[
+        Path | None,
+        typer.Option(
+            "--write",
+            metavar="FILE",
+            help="Write the settings given here (--threshold, --shingle-words and others) as a dedup.toml.",
+        ),
+    ] = None,
+    threshold: flags.Threshold = None,
+    shingle_words: flags.ShingleWords = None,
+    input_format: flags.InputFormat = None,
+    fields: flags.Fields = None,
+    separator: flags.Separator = None,
+    date_format: flags.DateFormat = None,
+    workers: flags.Workers = None,
+    settings: flags.Set = None,
+    config_file: flags.ConfigFile = None,
+    quiet: flags.Quiet = False,
+) -> None:
+    """Show what other thresholds and shingle sizes would remove from a sample, with pairs to judge by.
+
+    Look, choose, and run again with --threshold and --write dedup.toml: clean reads that file.
+    """
+    config = flags.config_from(context.params)
+    tried = flags.numbers(thresholds, float, "--thresholds"), flags.numbers(shingles, int, "--shingles")
+    if write is not None and write.exists():
+        raise ConfigError(
+            "exists and may hold other settings.",
+            where=str(write),
+            hint="Choose another --write, or edit match.threshold and match.shingle_words in it.",
+        )
+    from dedup.tune import settings_toml
+    from dedup.tune import tune as try_settings
+
+    tuning = try_settings(
+        paths,
+        config,
+        thresholds=tried[0],
+        shingles=tried[1],
+        sample_posts=sample_posts,
+        progress=progress_on(quiet=quiet),
+    )
+    if write is not None:
+        _write_file(write, [settings_toml(config).encode()])
+    if json:
+        _print_json(tuning.as_dict())
+    if html is not None:
+        from dedup.report.tuned_page import tuning_page
+
+        _write_page(html, tuning_page(tuning, paths), quiet=quiet)
+    elif not json:
+        from dedup.report.tuned import print_tuning
+
+        print_tuning(tuning, examples=examples)
+
+
+@app.command()
+@_tidy
 def explain(
     out: OutFolder,
     post_id: Annotated[str, typer.Argument(metavar="POST_ID", help="Id of the post, as the corpus has it.")],

@@ -7,9 +7,9 @@ The words a flag may take stand in `config` as well; they are written out here b
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 
@@ -37,6 +37,7 @@ SETTINGS = {
 """Parameter of a command → the setting it overrides."""
 
 Removal = Literal["remove", "keep"]
+Number = TypeVar("Number", int, float)
 
 
 def _removal(what: str, flag: str) -> Any:
@@ -142,6 +143,14 @@ def config_from(parameters: Mapping[str, Any]) -> Config:
     if fields := _fields(parameters.get("fields") or []):
         flags.setdefault("read", {})["fields"] = {**config.read.fields, **fields}
     return config.with_settings(flags, "command line")
+
+
+def numbers(text: str, kind: Callable[[str], Number], flag: str) -> list[Number]:
+    """The numbers of a list with commas. Raises ConfigError for what is none."""
+    try:
+        return [kind(part) for part in text.split(",")]
+    except ValueError:
+        raise ConfigError(f"{text!r} is no list of numbers.", where=flag, hint=f"Write {flag} 5,8.") from None
 
 
 def _fields(pairs: Sequence[str]) -> dict[str, str]:

@@ -108,7 +108,7 @@ def dedup(*arguments: str, **environment: str) -> subprocess.CompletedProcess[st
 
 def test_every_command_and_option_has_help() -> None:
     group = typer.main.get_command(app)
-    assert set(group.commands) == {"clean", "report", "explain", "restore", "eval"}  # type: ignore[attr-defined]
+    assert set(group.commands) == {"clean", "report", "tune", "explain", "restore", "eval"}  # type: ignore[attr-defined]
     for name, command in [("dedup", group), *group.commands.items()]:  # type: ignore[attr-defined]
         assert command.help, name
         for parameter in command.params:
@@ -132,7 +132,7 @@ def test_every_flag_is_a_setting_and_takes_the_words_the_setting_takes() -> None
         assert get_args(get_args(get_args(alias)[0])[0]) == get_args(words)
 
 
-@pytest.mark.parametrize("arguments", [[], ["clean"], ["report"], ["explain"], ["restore"]])
+@pytest.mark.parametrize("arguments", [[], ["clean"], ["report"], ["tune"], ["explain"], ["restore"]])
 def test_help_of_the_real_program(arguments: list[str]) -> None:
     done = dedup(*arguments, "--help")
     assert done.returncode == 0

@@ -112,7 +112,7 @@ def _segments(text: str, marks: Iterable[Mark]) -> Iterator[_Segment]:
 
 
 def _elide(text: str, segment: _Segment, before: int, after: int, room: int) -> Iterator[Piece | int]:
-    """The first `before` and last `after` characters of a segment, no more than `room`, and how many are not."""
+    """The first `before` and last `after` characters of a segment within `room`; a number for what is not."""
     start, end, kinds = segment
     if end - start <= min(before + after + _PLAIN_EDGE // 4, room):
         yield from _cut_words(text[start:end], kinds)

@@ -40,6 +40,18 @@ def print_explanation(explanation: Explanation, *, full: bool = False) -> None:
         _print_text(console, explanation.text, full)
 
 
+def print_side_by_side(
+    console: Console, headings: tuple[str, str], texts: tuple[str, str], *, full: bool = False
+) -> None:
+    """Two texts in two columns, the words in which they differ marked, their beginnings unless `full`."""
+    table = Table(expand=True, padding=(0, 1), box=SQUARE)
+    for heading in headings:
+        table.add_column(Text(heading), ratio=1, overflow="fold")
+    sides = zip(texts, differing_words(*texts), strict=True)
+    table.add_row(*(_marked(console, text, changed, full) for text, changed in sides))
+    console.print(table)
+
+
 def _print_head(console: Console, explanation: Explanation) -> None:
     console.print(Text.assemble("post ", (visible_line(explanation.id), "bold")))
     where = f"{explanation.path} record {explanation.record} ({explanation.encoding})"
@@ -82,12 +94,7 @@ def _print_passage(
     if text is None or source is None:
         _print_text(console, passage.raw, full)
         return
-    left, right = differing_words(passage.raw, text)
-    table = Table(expand=True, padding=(0, 1), box=SQUARE)
-    table.add_column(Text("this post"), ratio=1, overflow="fold")
-    table.add_column(Text(f"post {visible_line(source)}"), ratio=1, overflow="fold")
-    table.add_row(_marked(console, passage.raw, left, full), _marked(console, text, right, full))
-    console.print(table)
+    print_side_by_side(console, ("this post", f"post {visible_line(source)}"), (passage.raw, text), full=full)
     _print_cut(console, (passage.raw, text), full)
 
 

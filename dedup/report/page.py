@@ -30,6 +30,25 @@ INSTALL = "Install them with: pip install 'dedup[report]'"
 _HERE = Path(__file__).parent / "templates"
 
 
+def render_tuning(
+    *, title: str, plots: Sequence[Plot], cards: Sequence[Card], notes: Sequence[str], **values: Any
+) -> str:
+    """The page that shows what settings would do to a sample."""
+    templates = load_templates()
+    shown = _rendered(templates, cards)
+    return page(
+        templates,
+        "tuned.html",
+        title=title,
+        plots=plots,
+        cards=shown,
+        kinds=list(dict.fromkeys(card.kind for card in cards)),
+        left_out=len(cards) - len(shown),
+        notes=notes,
+        **values,
+    )
+
+
 def render_report(
     *,
     title: str,

@@ -185,6 +185,64 @@ def _similarity(survey: Survey) -> Plot | None:
     )
 
 
+def threshold_plot(
+    name: str,
+    title: str,
+    caption: str,
+    points: Sequence[tuple[float, int, int]],
+    columns: tuple[str, str],
+) -> Plot:
+    """A line for each shingle size; points are (threshold, shingle size, value)."""
+    sizes = sorted({size for _, size, _ in points})
+    ends = {size: max(point for point in points if point[1] == size) for size in sizes}
+    rows = [
+        {
+            "threshold": threshold,
+            "size": f"{size} words",
+            "value": value,
+            "end": f"{size} words" if (threshold, size, value) == ends[size] else "",
+        }
+        for threshold, size, value in points
+    ]
+    colours = [ACCENT, SECOND, INK, MUTED]
+    x = {
+        "field": "threshold",
+        "type": "quantitative",
+        "scale": {"zero": False, "nice": False},
+        "axis": {"title": columns[0], "grid": False, "tickCount": 5},
+    }
+    colour = {
+        "field": "size",
+        "type": "nominal",
+        "legend": None,
+        "scale": {
+            "domain": [f"{size} words" for size in sizes],
+            "range": [colours[number % len(colours)] for number in range(len(sizes))],
+        },
+    }
+    base = {"x": x, "y": _axis("value", columns[1]), "color": colour}
+    spec = {
+        "width": _WIDTH - 60,
+        "height": _HEIGHT,
+        "data": {"values": rows},
+        "layer": [
+            {"mark": {"type": "line", "point": {"size": 22}}, "encoding": base},
+            {
+                "mark": {"type": "text", "align": "left", "dx": 8},
+                "encoding": {**base, "text": {"field": "end"}},
+            },
+        ],
+    }
+    return Plot(
+        name,
+        title,
+        caption,
+        _draw(spec),
+        (columns[0], "shingles", columns[1]),
+        tuple((f"{threshold:g}", f"{size} words", f"{value:,}") for threshold, size, value in points),
+    )
+
+
 def _chance(row: Mapping[str, Any], survey: Survey) -> float:
     match = survey.config.match
     return recall_at((row["from"] + row["to"]) / 2, match.bands, match.rows)

@@ -72,7 +72,7 @@
     let matching = 0;
     for (const card of cards) {
       const similarity = card.dataset.similarity;
-      const fits = (!kind.value || card.dataset.kind === kind.value)
+      const fits = (!kind || !kind.value || card.dataset.kind === kind.value)
         && (similarity === undefined ? !narrowed : similarity >= from && similarity <= to)
         && words.every((word) => textOf(card).includes(word));
       matching += fits;
@@ -85,10 +85,10 @@
   const again = () => { limit = STEP; show(); };
   let waiting;
   find.addEventListener("input", () => { clearTimeout(waiting); waiting = setTimeout(again, 120); });
-  [kind, low, high].forEach((input) => input.addEventListener("input", again));
+  [kind, low, high].filter(Boolean).forEach((input) => input.addEventListener("input", again));
   one("#filters").addEventListener("submit", (event) => event.preventDefault());
   one("#clear").addEventListener("click", () => {
-    find.value = ""; kind.value = ""; low.value = 0; high.value = 1; again(); find.focus();
+    find.value = ""; if (kind) kind.value = ""; low.value = 0; high.value = 1; again(); find.focus();
   });
   more.addEventListener("click", () => {
     const next = cards.filter((card) => card.hidden);
