@@ -228,7 +228,7 @@ def test_a_forced_format(tmp_path: Path) -> None:
         ("a", b"Plain words.", "text"),
         ("a", "Plain words.".encode("utf-16"), "text"),
         ("a.png", bytes(range(256)), None),
-        ("a.json", b'{\n  "posts": []\n}', None),
+        ("a.json", b'{\n  "posts": []\n}', "json"),
         ("a.txt", b"<ann> hello\n", "text"),
         ("a.xml", b"<?xml version='1.0'?>", None),
     ],

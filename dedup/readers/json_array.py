@@ -1,4 +1,6 @@
-"""A JSON array of objects, read whole: `[{…}, {…}]`. `record` is the number of the element, from 1."""
+"""A JSON file that is read whole: an array of objects, `[{…}, {…}]`, or an object that holds posts, such as
+a topic. `record` is the number of the element, from 1.
+"""
 
 from __future__ import annotations
 
@@ -13,20 +15,24 @@ from dedup.normalize.decode import decode
 from dedup.readers.base import Block, ByteStream, Parsed, Reject, rejected_batch, repeated, whole_file
 from dedup.readers.lenient import read_elements
 from dedup.readers.lines import known_encoding, wide_encoding
-from dedup.readers.objects import parse_pieces
+from dedup.readers.objects import parse_pieces, sample_records
+from dedup.readers.records import find_markup
 
 _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
+_SAMPLE_RECORDS = 500
+"""So many decide what the bodies are written in."""
 
 
 class JsonArray:
-    """The reader of JSON arrays."""
+    """The reader of JSON arrays, and of objects over several lines."""
 
     name = "json"
     suffixes = (".json",)
 
     def recognises(self, name: str, head: bytes) -> bool:
         start = head.decode(wide_encoding(head) or "utf-8", "ignore").lstrip("\ufeff \t\r\n")
-        return start[:1] == "[" and start[1:].lstrip()[:1] in ("{", "]") and start[1:].strip() != ""
+        within = start[1:].lstrip()[:1]
+        return (start[:1] == "[" and within in ("{", "]")) or (start[:1] == "{" and within in ('"', "}"))
 
     def blocks(self, stream: ByteStream, path: str, settings: Read, block_bytes: int) -> Iterator[Block]:
         block = whole_file(stream, path, settings, self.name)
@@ -42,7 +48,7 @@ class JsonArray:
         mark = len(codecs.BOM_UTF8) if block.data.startswith(codecs.BOM_UTF8) else 0
         rest: list[Reject] = []
         try:
-            elements = [bytes(element) for element in _ARRAY.decode(data)]
+            elements = [bytes(element) for element in _ARRAY.decode(data)] if _is_array(data) else [data]
             starts = _find(elements, data)
         except (msgspec.MsgspecError, RecursionError):
             spans, remainder = read_elements(text)
@@ -55,12 +61,20 @@ class JsonArray:
                         block.path, len(spans) + 1, mark + at, mark + len(data), remainder.error, data[at:]
                     )
                 ]
+        markup = find_markup(sample_records(elements[:_SAMPLE_RECORDS]), settings)
         posts, rejected = parse_pieces(
-            elements, lambda: starts, block._replace(encoding=None, byte_start=mark), settings
+            elements,
+            lambda: starts,
+            block._replace(encoding=None, byte_start=mark, markup=markup),
+            settings,
         )
         at = posts.schema.get_field_index("encoding")
         posts = posts.set_column(at, posts.schema.field(at), repeated(encoding, posts.num_rows))
         return Parsed(posts, pa.concat_batches([rejected, rejected_batch(rest)]))
+
+
+def _is_array(data: bytes) -> bool:
+    return data.lstrip()[:1] == b"["
 
 
 def _find(elements: list[bytes], data: bytes) -> list[int]:

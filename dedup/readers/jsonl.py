@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from itertools import accumulate
 
 from dedup.config import Read
-from dedup.normalize.decode import LAST_RESORT, find_encoding
+from dedup.normalize.decode import LAST_RESORT, decode, find_encoding
 from dedup.readers.base import KEPT_REJECT_BYTES, Block, ByteStream, Parsed
 from dedup.readers.lines import (
     count_lines,
@@ -21,9 +21,11 @@ from dedup.readers.lines import (
     unit_bytes,
     wide_encoding,
 )
-from dedup.readers.objects import parse_pieces, too_long
+from dedup.readers.markup import SAMPLE_BYTES
+from dedup.readers.objects import parse_pieces, sample_records, too_long
+from dedup.readers.records import find_markup
 
-_SAMPLE_BYTES = 256 << 10
+_ENCODING_BYTES = 256 << 10
 """From the first line that is no UTF-8, so much of a file decides what such lines are decoded with."""
 
 
@@ -62,13 +64,17 @@ class _Cutter:
         self.stream, self.path, self.reader = stream, path, reader
         self.limit = settings.max_record_mb << 20
         self.encoding = settings.encoding
+        self.settings = settings
+        self.markup: str | None = settings.markup
         self.carry = b""  # read, not yet in a block
         self.byte_start, self.record = 0, 1
 
     def blocks(self, block_bytes: int) -> Iterator[Block]:
-        self.carry = self.stream.read(4)
-        self.encoding = known_encoding(self.encoding, self.carry)
+        self.carry = self.stream.read(SAMPLE_BYTES)
+        self.encoding = known_encoding(self.encoding, self.carry[:4])
         unit = unit_bytes(self.encoding)
+        if self.markup is None:
+            self.markup = self._find_markup(self.carry, unit)
         block_bytes = max(block_bytes - block_bytes % unit, unit)
         while True:
             chunk = self.stream.read(block_bytes)
@@ -87,16 +93,23 @@ class _Cutter:
         if self.encoding is None and (at := first_invalid(data)) is not None:
             self.encoding = self._find_encoding(data, at)
         block = Block(data, self.path, self.record, self.byte_start, self.reader, self.encoding)
+        block = block._replace(markup=self.markup)
         self.byte_start += len(data)
         self.record += count_lines(data, unit)
         return block
 
+    def _find_markup(self, head: bytes, unit: int) -> str:
+        whole = head if len(head) < SAMPLE_BYTES else head[: end_of_lines(head, unit)]
+        if unit > 1:
+            whole = decode(whole, self.encoding)[0].encode()
+        return find_markup(sample_records(split_lines(whole, 1)), self.settings)
+
     def _find_encoding(self, data: bytes, invalid_at: int) -> str:
         start = data.rfind(b"\n", 0, invalid_at) + 1
         have = len(data) - start + len(self.carry)
-        if have < _SAMPLE_BYTES:  # the sample must not depend on where the blocks were cut
-            self.carry += self.stream.read(_SAMPLE_BYTES - have)
-        sample = (data[start:] + self.carry)[:_SAMPLE_BYTES]
+        if have < _ENCODING_BYTES:  # the sample must not depend on where the blocks were cut
+            self.carry += self.stream.read(_ENCODING_BYTES - have)
+        sample = (data[start:] + self.carry)[:_ENCODING_BYTES]
         lines = sample.split(b"\n")
         invalid = [line for line in lines[:-1] or lines if first_invalid(line) is not None]
         found = find_encoding(b"\n".join([*(invalid or lines), b""]))

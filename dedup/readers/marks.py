@@ -1,18 +1,19 @@
-"""Quotes that plain text marks by itself: lines that begin with `>`."""
+"""Quotes that plain text marks by itself: lines that begin with `>` (or `&gt;`)."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import pyarrow as pa
 
 from dedup.readers.base import list_array
 from dedup.schema import POSTS
 
-# `>=`, `>_<`, `><` and faces are no quotes. A pattern that begins with a line feed is searched for with
-# memchr, and every repetition is followed by something it cannot match itself: linear time.
-_LINE = r"\n[ \t]*>(?![=_<]|[:;]-?[()DPp]|\.<)[^\n]*"
+# `>=`, `>_<`, `><` and faces are no quotes; Reddit's dumps write `&gt;`. A pattern that begins with a line
+# feed is searched for with memchr, and every repetition is followed by something it cannot match itself: linear time.
+_LINE = r"\n[ \t]*(?:>|&gt;)(?![=_<]|[:;]-?[()DPp]|\.<)[^\n]*"
 _RUN = re.compile(rf"(?:{_LINE})(?:{_LINE})*")
 _PROMPT = re.compile(r"(?:\n[ \t]*>>>(?: [^\n]*)?)+")
 
@@ -23,16 +24,17 @@ def prefix_marks(texts: Sequence[str]) -> pa.ListArray:
     A run all of whose lines begin with exactly `>>> ` is the prompt of an interpreter, and no quote: a
     third-hand quote stands beside lines with fewer `>`.
     """
-    holding = [row for row, text in enumerate(texts) if ">" in text]
-    found = {row: marks for row in holding if (marks := _marks(texts[row]))}
+    holding = [row for row, text in enumerate(texts) if ">" in text or "&gt;" in text]
+    found = {row: marks for row in holding if (marks := line_marks(texts[row]))}
     return list_array(found, len(texts), POSTS.field("marks").type)
 
 
-def _marks(text: str) -> list[dict[str, object]]:
+def line_marks(text: str) -> list[dict[str, Any]]:
+    """The marks of one text, as rows of MARK."""
     lines = "\n" + text
     if "\r" in text:  # same length, so offsets stay; a mark must only not end in what was a CR
         lines = lines.replace("\r\n", " \n").replace("\r", "\n")
-    marks: list[dict[str, object]] = []
+    marks: list[dict[str, Any]] = []
     for run in _RUN.finditer(lines):
         if not _PROMPT.fullmatch(run.group()):
             end = run.end() - 1

@@ -1,0 +1,162 @@
+"""From records, whatever file they come from, to POSTS and rejects.
+
+A record is a dict of key → JSON value. Here nested posts are taken out (`unfold`), what some sites mean is
+settled (`boards`), fields become columns (`columns`), and bodies that are HTML become text with marks
+(`markup`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from dedup.config import Read
+from dedup.readers.base import list_array, posts_batch, repeated
+from dedup.readers.boards import is_imageboard, link_imageboard, settle, topic_numbers, with_parent
+from dedup.readers.columns import Record, columns_of, text_key
+from dedup.readers.fields import mapping
+from dedup.readers.lenient import Escape
+from dedup.readers.marks import prefix_marks
+from dedup.readers.markup import convert, html_marks, looks_like_html
+from dedup.readers.unfold import may_hold, unfold
+from dedup.schema import POSTS
+
+
+class Told(NamedTuple):
+    """Records of one input, one row each, and what is known of them beside their fields."""
+
+    records: Sequence[Record]
+    numbers: Sequence[int] | npt.NDArray[np.int64]
+    """Position in the file of each, from 1."""
+    path: str
+    markup: str | None
+    """What the bodies are written in: `html`, or `text`; None: no row but those of a topic is HTML."""
+    encodings: Mapping[int, str]
+    """By row, where it is not UTF-8."""
+    escapes: Mapping[int, Mapping[str, list[Escape]]]
+    """By row and key, the lone surrogates of a string."""
+
+
+class Made(NamedTuple):
+    """What `make_posts` made."""
+
+    posts: pa.RecordBatch
+    unreadable: dict[int, str]
+    """Rows of the records without a text, and why; they are not among the posts."""
+
+
+def make_posts(told: Told, settings: Read) -> Made:
+    """The posts that these records are, or hold, in order."""
+    mapped = mapping(settings.fields)
+    rows, records, html, numbers_of = _unfolded(told, mapped, settings)
+    columns = columns_of(records, mapped)
+    count = len(records)
+    arrays = dict(columns.arrays)
+    converted, fragments = _converted(columns.texts, html)
+    if fragments:
+        arrays["text"] = pa.array(converted, pa.string())
+        marks = html_marks(converted, fragments, numbers_of)
+    else:
+        marks = prefix_marks(converted)
+    if linking := [row for row, each in enumerate(records) if is_imageboard(each)]:
+        marks, arrays["parent_id"] = _imageboard_links(converted, linking, marks, arrays["parent_id"])
+    encodings = repeated("utf-8", count)
+    if told.encodings:
+        encodings = pa.array([told.encodings.get(row, "utf-8") for row in rows], pa.string())
+    escapes = {}
+    if told.escapes:
+        for row, origin in enumerate(rows):
+            if origin in told.escapes and row not in fragments:
+                key = text_key(records[row], mapped) or ""
+                if in_text := told.escapes[origin].get(key):
+                    escapes[row] = [escape._asdict() for escape in in_text]
+    numbers = np.asarray(told.numbers, np.int64)
+    posts = posts_batch(
+        count,
+        arrays
+        | {
+            "path": repeated(told.path, count),
+            "record": pa.array(numbers[rows] if len(rows) != len(numbers) else numbers),
+            "encoding": encodings,
+            "marks": marks,
+            "escapes": list_array(escapes, count, POSTS.field("escapes").type),
+        },
+    )
+    if columns.unreadable:
+        readable = np.ones(count, bool)
+        readable[list(columns.unreadable)] = False
+        posts = posts.filter(pa.array(readable))
+    return Made(posts, {rows[row]: error for row, error in columns.unreadable.items()})
+
+
+def bodies(records: Sequence[Record], settings: Read) -> list[str]:
+    """The bodies of some records, as they are written: what tells their markup."""
+    mapped = mapping(settings.fields)
+    found: list[Record] = []
+    for record in records:
+        found += (unfold(record, mapped) if may_hold(record) else None) or [record]
+    return [text for text in columns_of([settle(record) for record in found], mapped).texts if text]
+
+
+def find_markup(records: Sequence[Record], settings: Read) -> str:
+    """What the bodies of a source that begins with these records are written in."""
+    if settings.markup is not None:
+        return settings.markup
+    return "html" if looks_like_html(bodies(records, settings)) else "text"
+
+
+def _unfolded(
+    told: Told, mapped: tuple[tuple[str, str], ...], settings: Read
+) -> tuple[list[int], list[Record], list[bool], dict[int, dict[str, str]]]:
+    """Rows, records and whether they are HTML, nested ones in their places; post numbers by row."""
+    rows: list[int] = []
+    records: list[Record] = []
+    html: list[bool] = []
+    numbers_of: dict[int, dict[str, str]] = {}
+    plain = told.markup == "html"
+    for row, record in enumerate(told.records):
+        inner = unfold(record, mapped) if may_hold(record) else None
+        if inner is None:
+            rows.append(row)
+            records.append(settle(record))
+            html.append(plain)
+            continue
+        numbers = topic_numbers(inner)
+        if numbers:
+            inner = [with_parent(each, numbers) for each in inner]
+            numbers_of |= dict.fromkeys(range(len(records), len(records) + len(inner)), numbers)
+        # A topic is long enough to tell for itself, wherever in the file it stands.
+        markup = told.markup if settings.markup or told.markup == "html" else find_markup(inner, settings)
+        rows += [row] * len(inner)
+        records += map(settle, inner)
+        html += [markup == "html"] * len(inner)
+    return rows, records, html, numbers_of
+
+
+def _converted(texts: list[str], html: list[bool]) -> tuple[list[str], dict[int, Any]]:
+    if all(html):
+        return convert(texts)
+    if not any(html):
+        return texts, {}
+    chosen = [row for row, is_html in enumerate(html) if is_html]
+    converted, found = convert([texts[row] for row in chosen])
+    result = list(texts)
+    for row, text in zip(chosen, converted, strict=True):
+        result[row] = text
+    return result, {chosen[row]: fragment for row, fragment in found.items()}
+
+
+def _imageboard_links(
+    texts: list[str], rows: list[int], marks: pa.ListArray, parents: pa.StringArray
+) -> tuple[pa.ListArray, pa.StringArray]:
+    linked: list[str | None] = parents.to_pylist()
+    found = {row: listed for row, listed in enumerate(marks.to_pylist()) if listed}
+    for row in rows:
+        if ">>" in texts[row]:
+            post, found[row] = link_imageboard(texts[row], found.get(row, []))
+            linked[row] = linked[row] or post
+    return list_array(found, len(texts), marks.type), pa.array(linked, pa.string())
