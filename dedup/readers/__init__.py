@@ -17,10 +17,14 @@ from rapidfuzz import process
 
 from dedup.config import Read
 from dedup.errors import ConfigError, InputError
+from dedup.readers.arrow import Arrow, Parquet
 from dedup.readers.base import Block, Parsed, Reader, Reject, rejected_batch
+from dedup.readers.companions import is_companion
+from dedup.readers.delimited import Delimited
 from dedup.readers.json_array import JsonArray
 from dedup.readers.jsonl import Jsonl
 from dedup.readers.sources import InputFile, Inputs, Source, find_sources, open_source
+from dedup.readers.stackexchange import StackExchange
 from dedup.readers.text import Text
 from dedup.schema import POSTS
 
@@ -41,7 +45,9 @@ __all__ = [
 ]
 
 # Asked in this order; the text reader takes what is left.
-READERS: dict[str, Reader] = {reader.name: reader for reader in (Jsonl(), JsonArray(), Text())}
+READERS: dict[str, Reader] = {
+    reader.name: reader for reader in (Parquet(), Arrow(), StackExchange(), Jsonl(), JsonArray(), Delimited(), Text())
+}
 """Name → reader, as `--input-format` calls it."""
 
 _HEAD_BYTES = 64 << 10
@@ -87,19 +93,21 @@ def read_blocks(
 
 def _blocks_of(source: Source, settings: Read, block_bytes: int, inputs: Inputs | None) -> Iterator[Block]:
     try:
-        stream = open_source(source)
+        stream = open_source(source, settings.max_expansion)
     except InputError as error:
         yield _fault(source, 1, 0, error.what)
         return
     with stream:
         head = stream.peek(_HEAD_BYTES)
-        reader = recognise(source.name, head, settings.input_format)
+        reader = None
+        if settings.input_format is not None or not is_companion(source.name):
+            reader = recognise(source.name, head, settings.input_format)
         records = 0
         if reader is not None:
             for block in reader.blocks(stream, source.shown, settings, block_bytes):
                 records = block.first_record
                 yield block
-        elif head:
+        elif head and not is_companion(source.name):
             yield _fault(source, 1, 0, "no reader knows this format; name one with --input-format")
         if stream.fault is not None:
             yield _fault(source, records + 1, stream.position, f"{stream.fault} (at byte {stream.position})")

@@ -22,12 +22,13 @@ _QUOTED_POST = re.compile(r"(?:\A|\n)>>(\d{1,12})(?=\s|\Z)")
 _TYPED_ID = re.compile(rb'"t[1-6]_([0-9a-z]+)"')
 _KINDS_OF_ITEM = (b'"story"', b'"comment"', b'"poll"', b'"pollopt"', b'"job"')
 _NO_TEXT = b'""'
-_TELLING = frozenset(("subreddit", "resto", "post_number", "type"))
+TELLING = frozenset(("subreddit", "resto", "post_number", "type"))
+"""Fields without which a record is of none of these sites."""
 
 
 def settle(record: Record) -> Record:
     """The record as its site means it; itself where there is nothing to say. Cheap for others."""
-    if _TELLING.isdisjoint(record):
+    if TELLING.isdisjoint(record):
         return record
     if "subreddit" in record and ("link_id" in record or "selftext" in record):
         return _reddit(record)
@@ -63,8 +64,8 @@ def _imageboard(record: Record) -> Record:
 
 
 def is_imageboard(record: Record) -> bool:
-    """Whether a settled record is a post of an imageboard."""
-    return "no" in record and "com" in record
+    """Whether a record is a post of an imageboard."""
+    return "no" in record and "resto" in record
 
 
 def link_imageboard(text: str, marks: list[dict[str, Any]]) -> tuple[str | None, list[dict[str, Any]]]:

@@ -296,10 +296,9 @@ class _Writer:
                 self.headers[-1].header = self.length
 
     def _close(self, name: str) -> None:
-        if name == "a":
-            if self.link is not None:
-                self._close_link(*self.link)
-                self.link = None
+        if name == "a" and self.link is not None:
+            self._close_link(*self.link)
+            self.link = None
         if name in ("a", "strong", "b") and self.headers and self.headers[-1].header >= 0:
             self._name_author(self.headers[-1])
         if name not in _CONTAINERS:

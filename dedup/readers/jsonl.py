@@ -9,13 +9,15 @@ from collections.abc import Iterator
 from itertools import accumulate
 
 from dedup.config import Read
-from dedup.normalize.decode import LAST_RESORT, decode, find_encoding
+from dedup.normalize.decode import decode
 from dedup.readers.base import KEPT_REJECT_BYTES, Block, ByteStream, Parsed
 from dedup.readers.lines import (
+    ENCODING_BYTES,
     count_lines,
     end_of_lines,
     first_invalid,
     known_encoding,
+    legacy_encoding,
     newline_ends,
     split_lines,
     unit_bytes,
@@ -24,9 +26,6 @@ from dedup.readers.lines import (
 from dedup.readers.markup import SAMPLE_BYTES
 from dedup.readers.objects import parse_pieces, sample_records, too_long
 from dedup.readers.records import find_markup
-
-_ENCODING_BYTES = 256 << 10
-"""From the first line that is no UTF-8, so much of a file decides what such lines are decoded with."""
 
 
 class Jsonl:
@@ -107,13 +106,9 @@ class _Cutter:
     def _find_encoding(self, data: bytes, invalid_at: int) -> str:
         start = data.rfind(b"\n", 0, invalid_at) + 1
         have = len(data) - start + len(self.carry)
-        if have < _ENCODING_BYTES:  # the sample must not depend on where the blocks were cut
-            self.carry += self.stream.read(_ENCODING_BYTES - have)
-        sample = (data[start:] + self.carry)[:_ENCODING_BYTES]
-        lines = sample.split(b"\n")
-        invalid = [line for line in lines[:-1] or lines if first_invalid(line) is not None]
-        found = find_encoding(b"\n".join([*(invalid or lines), b""]))
-        return found if found and unit_bytes(found) == 1 else LAST_RESORT
+        if have < ENCODING_BYTES:  # the sample must not depend on where the blocks were cut
+            self.carry += self.stream.read(ENCODING_BYTES - have)
+        return legacy_encoding((data[start:] + self.carry)[:ENCODING_BYTES])
 
     def _long_line(self, block_bytes: int, unit: int) -> Iterator[Block]:
         """A line that no block holds: read on to its end; what is over the limit is not kept."""

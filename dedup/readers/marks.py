@@ -12,7 +12,8 @@ from dedup.readers.base import list_array
 from dedup.schema import POSTS
 
 # `>=`, `>_<`, `><` and faces are no quotes; Reddit's dumps write `&gt;`. A pattern that begins with a line
-# feed is searched for with memchr, and every repetition is followed by something it cannot match itself: linear time.
+# feed is searched for with memchr, and every repetition is followed by something it cannot match itself:
+# linear time.
 _LINE = r"\n[ \t]*(?:>|&gt;)(?![=_<]|[:;]-?[()DPp]|\.<)[^\n]*"
 _RUN = re.compile(rf"(?:{_LINE})(?:{_LINE})*")
 _PROMPT = re.compile(r"(?:\n[ \t]*>>>(?: [^\n]*)?)+")

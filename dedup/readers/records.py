@@ -8,7 +8,7 @@ settled (`boards`), fields become columns (`columns`), and bodies that are HTML 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,14 +16,25 @@ import pyarrow as pa
 
 from dedup.config import Read
 from dedup.readers.base import list_array, posts_batch, repeated
-from dedup.readers.boards import is_imageboard, link_imageboard, settle, topic_numbers, with_parent
+from dedup.readers.boards import (
+    TELLING,
+    is_imageboard,
+    link_imageboard,
+    settle,
+    topic_numbers,
+    with_parent,
+)
 from dedup.readers.columns import Record, columns_of, text_key
 from dedup.readers.fields import mapping
+from dedup.readers.html_text import Fragment
 from dedup.readers.lenient import Escape
 from dedup.readers.marks import prefix_marks
 from dedup.readers.markup import convert, html_marks, looks_like_html
-from dedup.readers.unfold import may_hold, unfold
+from dedup.readers.unfold import HOLDERS, unfold
 from dedup.schema import POSTS
+
+_UNCOMMON = HOLDERS | TELLING
+"""Fields without which a record is no more than its own fields."""
 
 
 class Told(NamedTuple):
@@ -52,18 +63,24 @@ class Made(NamedTuple):
 def make_posts(told: Told, settings: Read) -> Made:
     """The posts that these records are, or hold, in order."""
     mapped = mapping(settings.fields)
-    rows, records, html, numbers_of = _unfolded(told, mapped, settings)
+    flat = _flatten(told, mapped, settings)
+    records = flat.records
     columns = columns_of(records, mapped)
     count = len(records)
     arrays = dict(columns.arrays)
-    converted, fragments = _converted(columns.texts, html)
+    texts, fragments = _converted(columns.texts, flat.html)
     if fragments:
-        arrays["text"] = pa.array(converted, pa.string())
-        marks = html_marks(converted, fragments, numbers_of)
+        arrays["text"] = pa.array(texts, pa.string())
+        marks = html_marks(texts, fragments, flat.numbers)
     else:
-        marks = prefix_marks(converted)
-    if linking := [row for row, each in enumerate(records) if is_imageboard(each)]:
-        marks, arrays["parent_id"] = _imageboard_links(converted, linking, marks, arrays["parent_id"])
+        marks = prefix_marks(texts)
+    if flat.linking:
+        marks, arrays["parent_id"] = _imageboard_links(texts, flat.linking, marks, arrays["parent_id"])
+    numbers = np.asarray(told.numbers, np.int64)
+    rows: Sequence[int] = range(count)
+    if flat.rows is not None:
+        rows = flat.rows
+        numbers = numbers[rows]
     encodings = repeated("utf-8", count)
     if told.encodings:
         encodings = pa.array([told.encodings.get(row, "utf-8") for row in rows], pa.string())
@@ -74,13 +91,12 @@ def make_posts(told: Told, settings: Read) -> Made:
                 key = text_key(records[row], mapped) or ""
                 if in_text := told.escapes[origin].get(key):
                     escapes[row] = [escape._asdict() for escape in in_text]
-    numbers = np.asarray(told.numbers, np.int64)
     posts = posts_batch(
         count,
         arrays
         | {
             "path": repeated(told.path, count),
-            "record": pa.array(numbers[rows] if len(rows) != len(numbers) else numbers),
+            "record": pa.array(numbers),
             "encoding": encodings,
             "marks": marks,
             "escapes": list_array(escapes, count, POSTS.field("escapes").type),
@@ -98,7 +114,7 @@ def bodies(records: Sequence[Record], settings: Read) -> list[str]:
     mapped = mapping(settings.fields)
     found: list[Record] = []
     for record in records:
-        found += (unfold(record, mapped) if may_hold(record) else None) or [record]
+        found += unfold(record, mapped) or [record]
     return [text for text in columns_of([settle(record) for record in found], mapped).texts if text]
 
 
@@ -109,38 +125,54 @@ def find_markup(records: Sequence[Record], settings: Read) -> str:
     return "html" if looks_like_html(bodies(records, settings)) else "text"
 
 
-def _unfolded(
-    told: Told, mapped: tuple[tuple[str, str], ...], settings: Read
-) -> tuple[list[int], list[Record], list[bool], dict[int, dict[str, str]]]:
-    """Rows, records and whether they are HTML, nested ones in their places; post numbers by row."""
-    rows: list[int] = []
-    records: list[Record] = []
-    html: list[bool] = []
-    numbers_of: dict[int, dict[str, str]] = {}
+class _Flat(NamedTuple):
+    """Records without nested ones, one row each."""
+
+    records: Sequence[Record]
+    rows: list[int] | None
+    """Which of the told records each is from; None when they are the same."""
+    html: bool | list[bool]
+    """Whether the body is HTML: all, or one by one."""
+    linking: list[int]
+    """Rows that are posts of an imageboard."""
+    numbers: dict[int, dict[str, str]]
+    """By row, the ids of a topic's posts by their numbers in it."""
+
+
+def _flatten(told: Told, mapped: tuple[tuple[str, str], ...], settings: Read) -> _Flat:
     plain = told.markup == "html"
+    is_common = _UNCOMMON.isdisjoint
+    if all(map(is_common, told.records)):
+        return _Flat(told.records, None, plain, [], {})
+    records: list[Record] = []
+    rows: list[int] = []
+    html: list[bool] = []
+    linking: list[int] = []
+    numbers_of: dict[int, dict[str, str]] = {}
     for row, record in enumerate(told.records):
-        inner = unfold(record, mapped) if may_hold(record) else None
+        inner = None if is_common(record) else unfold(record, mapped)
         if inner is None:
+            markup = told.markup
+            inner = [record]
+        else:
+            # A topic is long enough to tell for itself, wherever in the file it stands.
+            markup = told.markup if settings.markup or plain else find_markup(inner, settings)
+            if numbers := topic_numbers(inner):
+                inner = [with_parent(each, numbers) for each in inner]
+                numbers_of |= dict.fromkeys(range(len(records), len(records) + len(inner)), numbers)
+        for each in inner:
+            if is_imageboard(each):
+                linking.append(len(records))
             rows.append(row)
-            records.append(settle(record))
-            html.append(plain)
-            continue
-        numbers = topic_numbers(inner)
-        if numbers:
-            inner = [with_parent(each, numbers) for each in inner]
-            numbers_of |= dict.fromkeys(range(len(records), len(records) + len(inner)), numbers)
-        # A topic is long enough to tell for itself, wherever in the file it stands.
-        markup = told.markup if settings.markup or told.markup == "html" else find_markup(inner, settings)
-        rows += [row] * len(inner)
-        records += map(settle, inner)
-        html += [markup == "html"] * len(inner)
-    return rows, records, html, numbers_of
+            records.append(settle(each))
+            html.append(markup == "html")
+    return _Flat(records, rows, html, linking, numbers_of)
 
 
-def _converted(texts: list[str], html: list[bool]) -> tuple[list[str], dict[int, Any]]:
-    if all(html):
+def _converted(texts: list[str], html: bool | list[bool]) -> tuple[list[str], dict[int, Fragment]]:
+    if html is True:
         return convert(texts)
-    if not any(html):
+    if html is False or not any(html):
         return texts, {}
     chosen = [row for row, is_html in enumerate(html) if is_html]
     converted, found = convert([texts[row] for row in chosen])

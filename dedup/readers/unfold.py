@@ -29,7 +29,8 @@ _HOLDERS = tuple(
     )
     for name in names.split()
 )
-_HOLDER_SET = frozenset(_HOLDERS)
+HOLDERS = frozenset(_HOLDERS)
+"""Fields that may hold other records."""
 _PATHS = ("path", "breadcrumbs", "breadcrumb")
 
 _LIST = msgspec.json.Decoder(list[msgspec.Raw])
@@ -52,9 +53,8 @@ class _Context(NamedTuple):
 _KEYS = _Context("thread_id", "parent_id", "thread_title", "board")  # type: ignore[arg-type]
 
 
-def may_hold(record: Record) -> bool:
-    """Whether a record has a field that may hold others. Cheap."""
-    return not _HOLDER_SET.isdisjoint(record)
+def _may_hold(record: Record) -> bool:
+    return not HOLDERS.isdisjoint(record)
 
 
 def unfold(record: Record, mapped: Mapped) -> list[Record] | None:
@@ -66,7 +66,7 @@ def unfold(record: Record, mapped: Mapped) -> list[Record] | None:
 
 def _unfold(record: Record, context: _Context, mapped: Mapped, depth: int, posts: list[Record]) -> None:
     held: dict[str, list[Record]] = {}
-    if depth and may_hold(record):
+    if depth and _may_hold(record):
         for key in _HOLDERS:
             if key in record and (inner := _held_by(record[key], mapped)):
                 held[key] = inner
@@ -96,7 +96,7 @@ def _held_by(value: Value, mapped: Mapped) -> list[Record]:
         records = [{**_OBJECT.decode(data)}]
     else:
         return []
-    return records if any(may_hold(each) or text_key(each, mapped) for each in records) else []
+    return records if any(_may_hold(each) or text_key(each, mapped) for each in records) else []
 
 
 def _within(record: Record, context: _Context, mapped: Mapped) -> Record:
