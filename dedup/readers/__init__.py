@@ -24,6 +24,7 @@ from dedup.readers.delimited import Delimited
 from dedup.readers.json_array import JsonArray
 from dedup.readers.jsonl import Jsonl
 from dedup.readers.sources import InputFile, Inputs, Source, find_sources, open_source
+from dedup.readers.sqlite import Sqlite
 from dedup.readers.stackexchange import StackExchange
 from dedup.readers.text import Text
 from dedup.schema import POSTS
@@ -46,7 +47,17 @@ __all__ = [
 
 # Asked in this order; the text reader takes what is left.
 READERS: dict[str, Reader] = {
-    reader.name: reader for reader in (Parquet(), Arrow(), StackExchange(), Jsonl(), JsonArray(), Delimited(), Text())
+    reader.name: reader
+    for reader in (
+        Parquet(),
+        Arrow(),
+        Sqlite(),
+        StackExchange(),
+        Jsonl(),
+        JsonArray(),
+        Delimited(),
+        Text(),
+    )
 }
 """Name → reader, as `--input-format` calls it."""
 
