@@ -27,6 +27,7 @@ from dedup.readers.sources import InputFile, Inputs, Source, find_sources, open_
 from dedup.readers.sqlite import Sqlite
 from dedup.readers.stackexchange import StackExchange
 from dedup.readers.text import Text
+from dedup.readers.warc import Warc
 from dedup.schema import POSTS
 
 __all__ = [
@@ -52,6 +53,7 @@ READERS: dict[str, Reader] = {
         Parquet(),
         Arrow(),
         Sqlite(),
+        Warc(),
         StackExchange(),
         Jsonl(),
         JsonArray(),

@@ -136,9 +136,7 @@ def _no_table(database: sqlite3.Connection, settings: Read) -> str:
     tables = ", ".join(_tables(database)[:20]) or "none"
     if settings.table is not None:
         return f"has no table {settings.table!r} (read.table); its tables are: {tables}"
-    return (
-        f"no table has a text column; its tables are: {tables}; name one with read.table"
-    )
+    return f"no table has a text column; its tables are: {tables}; name one with read.table"
 
 
 def _lines(database: sqlite3.Connection, table: str) -> Iterator[bytes]:
