@@ -20,11 +20,9 @@ from dedup.readers.base import Block, ByteStream, Parsed, Reject, rejected_batch
 from dedup.readers.columns import Record
 from dedup.readers.delimited import unique_names
 from dedup.readers.objects import too_long
-from dedup.readers.records import Told, find_markup, make_posts
+from dedup.readers.records import SAMPLE_RECORDS, Told, find_markup, make_posts, plain_records
 from dedup.readers.sources import on_disk
 
-_SAMPLE_ROWS = 200
-"""So many rows decide what the bodies are written in."""
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 _ERRORS = (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError)
 _PARQUET, _ARROW_FILE, _FEATHER_1, _STREAM = b"PAR1", b"ARROW1", b"FEA1", b"\xff\xff\xff\xff"
@@ -43,7 +41,7 @@ class _Columnar:
             with on_disk(stream) as file:
                 for batch in self._batches(file, block_bytes):
                     if markup is None:
-                        markup = find_markup(_records(batch.slice(0, _SAMPLE_ROWS)), settings)
+                        markup = find_markup(_records(batch.slice(0, SAMPLE_RECORDS)), settings)
                     for part in _parts(batch, block_bytes):
                         block = Block(b"", path, record, 0, self.name, markup=markup)
                         if part.num_rows == 1 and part.nbytes > settings.max_record_mb << 20:
@@ -66,6 +64,11 @@ class _Columnar:
             for row, error in sorted(unreadable.items())
         ]
         return Parsed(posts, rejected_batch(rejects))
+
+    def sample(self, block: Block, settings: Read) -> list[Record]:
+        """The first records of a block, as `peek` shows their fields."""
+        with pa.ipc.open_stream(block.data) as reader:
+            return plain_records(_records(reader.read_next_batch().slice(0, SAMPLE_RECORDS)), settings)
 
     def _batches(self, file: Path, block_bytes: int) -> Iterator[pa.RecordBatch]:
         raise NotImplementedError

@@ -88,6 +88,11 @@ class Delimited:
         rows.rejects.sort()
         return Parsed(posts, rejected_batch([reject for _, reject in rows.rejects]))
 
+    def sample(self, block: Block, settings: Read) -> list[Record]:
+        """The first records of a block, as `peek` shows their fields."""
+        names = msgspec.json.decode(block.header or "", type=_Header).names
+        return [dict.fromkeys(names, b"null")]
+
 
 class _Rows:
     """The rows of a block."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Iterator
+from contextlib import suppress
 
 import msgspec
 import pyarrow as pa
@@ -13,18 +14,17 @@ import pyarrow as pa
 from dedup.config import Read
 from dedup.normalize.decode import decode
 from dedup.readers.base import Block, ByteStream, Parsed, Reject, rejected_batch, repeated, whole_file
+from dedup.readers.columns import Record
 from dedup.readers.lenient import read_elements
 from dedup.readers.lines import known_encoding, wide_encoding
 from dedup.readers.objects import parse_pieces, sample_records
-from dedup.readers.records import find_markup
+from dedup.readers.records import SAMPLE_RECORDS, find_markup, plain_records
 
 _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
-_SAMPLE_RECORDS = 500
-"""So many decide what the bodies are written in."""
 
 
 class JsonArray:
-    """The reader of JSON arrays, and of objects over several lines."""
+    """The reader of JSON files: arrays of posts, and topics that hold posts."""
 
     name = "json"
     suffixes = (".json",)
@@ -61,16 +61,28 @@ class JsonArray:
                         block.path, len(spans) + 1, mark + at, mark + len(data), remainder.error, data[at:]
                     )
                 ]
-        markup = find_markup(sample_records(elements[:_SAMPLE_RECORDS]), settings)
+        markup = find_markup(sample_records(elements[:SAMPLE_RECORDS]), settings)
         posts, rejected = parse_pieces(
             elements,
             lambda: starts,
             block._replace(encoding=None, byte_start=mark, markup=markup),
             settings,
         )
+        if len(elements) == 1:  # a topic: its posts are counted
+            at = posts.schema.get_field_index("record")
+            places = pa.array(range(1, posts.num_rows + 1), pa.int64())
+            posts = posts.set_column(at, posts.schema.field(at), places)
         at = posts.schema.get_field_index("encoding")
         posts = posts.set_column(at, posts.schema.field(at), repeated(encoding, posts.num_rows))
         return Parsed(posts, pa.concat_batches([rejected, rejected_batch(rest)]))
+
+    def sample(self, block: Block, settings: Read) -> list[Record]:
+        """The first records of a block, as `peek` shows their fields."""
+        data = decode(block.data, block.encoding)[0].encode()
+        with suppress(msgspec.MsgspecError, RecursionError):
+            elements = [bytes(each) for each in _ARRAY.decode(data)] if _is_array(data) else [data]
+            return plain_records(sample_records(elements[:SAMPLE_RECORDS]), settings)
+        return []
 
 
 def _is_array(data: bytes) -> bool:

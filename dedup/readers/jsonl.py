@@ -11,6 +11,7 @@ from itertools import accumulate
 from dedup.config import Read
 from dedup.normalize.decode import decode
 from dedup.readers.base import KEPT_REJECT_BYTES, Block, ByteStream, Parsed
+from dedup.readers.columns import Record
 from dedup.readers.lines import (
     ENCODING_BYTES,
     count_lines,
@@ -25,7 +26,7 @@ from dedup.readers.lines import (
 )
 from dedup.readers.markup import SAMPLE_BYTES
 from dedup.readers.objects import parse_pieces, sample_records, too_long
-from dedup.readers.records import find_markup
+from dedup.readers.records import SAMPLE_RECORDS, find_markup, plain_records
 
 
 class Jsonl:
@@ -54,6 +55,12 @@ class Jsonl:
         return parse_pieces(
             lines, lambda: list(accumulate((len(line) + unit for line in lines), initial=0)), block, settings
         )
+
+    def sample(self, block: Block, settings: Read) -> list[Record]:
+        """The first records of a block, as `peek` shows their fields."""
+        lines = split_lines(block.data, unit_bytes(block.encoding))[:SAMPLE_RECORDS]
+        texts = [decode(line, block.encoding)[0].encode() for line in lines]
+        return plain_records(sample_records(texts), settings)
 
 
 class _Cutter:

@@ -33,6 +33,8 @@ from dedup.readers.markup import convert, html_marks, looks_like_html
 from dedup.readers.unfold import HOLDERS, unfold
 from dedup.schema import POSTS
 
+SAMPLE_RECORDS = 200
+"""So many records at the front of an input tell what it is like."""
 _UNCOMMON = HOLDERS | TELLING
 """Fields without which a record is no more than its own fields."""
 
@@ -109,20 +111,18 @@ def make_posts(told: Told, settings: Read) -> Made:
     return Made(posts, {rows[row]: error for row, error in columns.unreadable.items()})
 
 
-def bodies(records: Sequence[Record], settings: Read) -> list[str]:
-    """The bodies of some records, as they are written: what tells their markup."""
+def plain_records(records: Sequence[Record], settings: Read) -> list[Record]:
+    """The records, and those they hold, in order, as their sites mean them."""
     mapped = mapping(settings.fields)
-    found: list[Record] = []
-    for record in records:
-        found += unfold(record, mapped) or [record]
-    return [text for text in columns_of([settle(record) for record in found], mapped).texts if text]
+    return [settle(each) for record in records for each in unfold(record, mapped) or [record]]
 
 
 def find_markup(records: Sequence[Record], settings: Read) -> str:
     """What the bodies of a source that begins with these records are written in."""
     if settings.markup is not None:
         return settings.markup
-    return "html" if looks_like_html(bodies(records, settings)) else "text"
+    texts = columns_of(plain_records(records, settings), mapping(settings.fields)).texts
+    return "html" if looks_like_html(texts) else "text"
 
 
 class _Flat(NamedTuple):

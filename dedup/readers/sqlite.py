@@ -19,15 +19,14 @@ import msgspec
 from dedup.config import Read
 from dedup.normalize.decode import decode
 from dedup.readers.base import Block, ByteStream, Parsed
+from dedup.readers.columns import Record
 from dedup.readers.delimited import unique_names
 from dedup.readers.fields import COLUMNS, fields_of, mapping
 from dedup.readers.objects import parse_pieces, sample_records
-from dedup.readers.records import find_markup
+from dedup.readers.records import SAMPLE_RECORDS, find_markup, plain_records
 from dedup.readers.sources import on_disk
 
 _MAGIC = b"SQLite format 3\0"
-_SAMPLE_ROWS = 200
-"""So many rows decide what the bodies are written in."""
 _TEXT = COLUMNS.index("text")
 _encode = msgspec.json.Encoder().encode
 
@@ -51,7 +50,7 @@ class Sqlite:
                     yield block._replace(error=_no_table(database, settings))
                     return
                 rows = _lines(database, table)
-                sample = list(islice(rows, _SAMPLE_ROWS))
+                sample = list(islice(rows, SAMPLE_RECORDS))
                 markup = settings.markup or find_markup(sample_records(sample), settings)
                 for part in _blocks(chain(sample, rows), block._replace(markup=markup), block_bytes):
                     record = part.first_record
@@ -63,6 +62,10 @@ class Sqlite:
     def parse(self, block: Block, settings: Read) -> Parsed:
         pieces = block.data.split(b"\n")
         return parse_pieces(pieces, lambda: [0] * len(pieces), block, settings)
+
+    def sample(self, block: Block, settings: Read) -> list[Record]:
+        """The first records of a block, as `peek` shows their fields."""
+        return plain_records(sample_records(block.data.split(b"\n")[:SAMPLE_RECORDS]), settings)
 
 
 def _blocks(lines: Iterable[bytes], block: Block, block_bytes: int) -> Iterator[Block]:

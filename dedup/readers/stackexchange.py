@@ -24,7 +24,7 @@ from dedup.normalize.decode import decode
 from dedup.readers.base import KEPT_REJECT_BYTES, Block, ByteStream, Parsed, Reject, rejected_batch
 from dedup.readers.columns import Record
 from dedup.readers.objects import too_long
-from dedup.readers.records import Told, make_posts
+from dedup.readers.records import SAMPLE_RECORDS, Told, make_posts
 
 _ROW = b"<row"
 _ROOT = re.compile(rb"\s*(?:\xef\xbb\xbf)?\s*<(?:\?xml|posts|comments)", re.IGNORECASE)
@@ -92,6 +92,11 @@ class StackExchange:
         )
         faults += [(numbers[row], error) for row, error in unreadable.items()]
         return Parsed(posts, rejected_batch(_rejects(block, sorted(faults)) if faults else []))
+
+    def sample(self, block: Block, settings: Read) -> list[Record]:
+        """The first records of a block, as `peek` shows their fields."""
+        rows = decode(block.data, block.encoding)[0].split("<row")[1 : SAMPLE_RECORDS + 1]
+        return [_record(values) for row in rows if (values := _attributes(row)) is not None]
 
 
 def _pass_over(stream: ByteStream, head: bytes, block_bytes: int) -> tuple[bytes, int, bytes]:
