@@ -304,7 +304,7 @@ def peek(
     ],
     posts: Annotated[
         int,
-        typer.Option("--posts", "-n", metavar="COUNT", min=0, help="How many posts of each file to show."),
+        typer.Option("--posts", "-n", metavar="COUNT", min=0, help="How many posts of a file to show."),
     ] = 3,
     json: Annotated[bool, typer.Option("--json", help="Print a line of JSON for each file instead.")] = False,
     input_format: flags.InputFormat = None,

@@ -64,8 +64,8 @@ def _imageboard(record: Record) -> Record:
 
 
 def is_imageboard(record: Record) -> bool:
-    """Whether a record is a post of an imageboard."""
-    return "no" in record and "resto" in record
+    """Whether a settled record is a post of an imageboard."""
+    return "no" in record and "com" in record
 
 
 def link_imageboard(text: str, marks: list[dict[str, Any]]) -> tuple[str | None, list[dict[str, Any]]]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from html import unescape
+from itertools import accumulate
 from typing import NamedTuple
 
 MAX_QUOTE_DEPTH = 100
@@ -30,6 +31,8 @@ _ATTRIBUTE = re.compile(r"""([A-Za-z_:][\w:.-]*)\s*=\s*(?:"([^"]*)"|'([^']*)'|([
 _BLANKS = re.compile(r"[ \t\n\r\f]+")
 _UNPLAIN = re.compile(r"[\t\n\r\f]|  ")
 _POST = re.compile(r"(?:[?&;](?:p|pid)=|#(?:p|post-?|findComment-|comment-|msg|pid)|^post: ?)(\d+)")
+_MAX_ATTRIBUTE = 4096
+_SPACES = (" ", "\n", "\t")
 _SHORT = re.compile(r"(?:https?://|www\.)\S*(?:\.\.\.|…)\S*")
 _SMILEY = re.compile(r"[:;=8xX][^\s<>]{1,30}|[^\w\s]{1,8}")
 
@@ -39,8 +42,20 @@ _BLOCKS = _names(
     "div section article li tr dt dd tbody thead figure figcaption center form fieldset legend header footer"
     " details summary address main nav td th"
 )
-_CONTAINERS = _PARAGRAPHS | _BLOCKS | {"cite"}
-_WITH_ATTRIBUTES = _names("blockquote div aside table td fieldset cite header span a img")
+_TRACKED = _names("blockquote div aside table td fieldset cite header pre ul ol") | _SKIPPED
+"""Elements of which it must be known where they end."""
+_LOOKED_INTO = _names("blockquote div aside table td fieldset cite header span img")
+"""Elements whose attributes say something."""
+_INLINE = _names(
+    "b i em strong u s span sup sub font small code tt var abbr big strike del ins kbd wbr label q samp mark"
+)
+
+# What the commonest tags do, as they are written: so many line feeds are due, 0 for none.
+_BREAK, _END_OF_LINK = 9, 8
+_PLAIN: dict[str, int] = {"br": _BREAK, "br/": _BREAK, "br /": _BREAK, "/a": _END_OF_LINK}
+_PLAIN |= {slash + name: 0 for name in _INLINE for slash in ("", "/")}
+_PLAIN |= {slash + name: 2 for name in _PARAGRAPHS - _TRACKED for slash in ("", "/")}
+_PLAIN |= {slash + name: 1 for name in _BLOCKS - _TRACKED - {"li", "th"} for slash in ("", "/")}
 
 # Class names, in lower case.
 _QUOTE_CLASSES = _names(
@@ -89,34 +104,52 @@ def fragment_text(html: str) -> Fragment:
 
 
 class _Open:
-    """An element that is open."""
+    """A tracked element that is open."""
 
-    __slots__ = ("author", "header", "kind", "name", "number", "post_id", "role", "start")
+    __slots__ = (
+        "author",
+        "depth",
+        "end",
+        "items",
+        "kind",
+        "mark",
+        "name",
+        "number",
+        "post_id",
+        "role",
+        "start",
+    )
 
     def __init__(self, name: str, role: str) -> None:
-        self.name, self.role = name, role  # quote, header, skip, list or nothing
+        self.name, self.role = name, role  # quote, header, skip, list, pre or nothing
+        self.depth = 0  # open elements of its name in it that are of no interest
         self.kind: tuple[str, frozenset[str]] = ("", frozenset())  # of a quote
-        self.start = -1  # where the quote's own text begins; -1 until there is some
+        self.start = -1  # of a quote: number of the piece its own text begins with; -1: none yet
+        self.end = -1
+        self.items = 0  # of a list
+        self.mark = -1  # of a header: number of the piece a name may begin with; -2: it had its name
         self.author: str | None = None
         self.post_id: str | None = None
         self.number: str | None = None
-        self.header = 0  # list: how many items; header: where its text begins
 
 
 class _Writer:
+    """Goes from tag to tag. Places are counted in pieces of `out` until the end."""
+
     def __init__(self, html: str) -> None:
         self.html = html
         self.out: list[str] = []
-        self.length = 0
         self.breaks = 0  # line feeds due before the next text
         self.lead = ""  # what the next text begins with: the mark of a list item
         self.open: list[_Open] = []
-        self.counts: dict[str, int] = {}
+        self.tracked: dict[str, list[_Open]] = {}  # the same by name
         self.quotes: list[_Open] = []
-        self.found: list[Quote] = []
-        self.skipping = 0
-        self.pre = 0
         self.headers: list[_Open] = []
+        self.lists: list[_Open] = []
+        self.found: list[_Open] = []
+        self.after_header = False
+        self.skipping = False
+        self.pre = 0
         self.link: tuple[int, str] | None = None
 
     def run(self) -> Fragment:
@@ -124,30 +157,50 @@ class _Writer:
         if "<!--" in html:
             html = _without_comments(html)
         pieces = _TAG.split(html)
-        text = True
-        number, last = 0, len(pieces)
-        while number < last:
-            piece = pieces[number]
-            if text:
-                if piece and not self.skipping:
-                    self._text(piece)
-            else:
-                if piece.count('"') % 2:  # a > in an attribute
-                    number, piece = _join_attribute(pieces, number, piece)
-                self._tag(piece)
-            text = not text
-            number += 1
+        if pieces[0]:
+            self._text(pieces[0])
+        find = _PLAIN.get
+        for number in range(1, len(pieces), 2):
+            tag = pieces[number]
+            action = find(tag)
+            if action is None or self.headers or self.skipping:
+                if tag.count('"') % 2:  # a > in an attribute
+                    tag = _join_attribute(pieces, number, tag)
+                self._tag(tag)
+            elif action:
+                if action == _BREAK:
+                    if self.breaks < 2:
+                        self.breaks += 1
+                elif action == _END_OF_LINK:
+                    self._end_link()
+                elif self.breaks < action and not self.lead:
+                    self.breaks = action
+            text = pieces[number + 1]
+            if text and not self.skipping and (text != "\n" or self.pre or not self.breaks):
+                self._text(text)
         while self.open:
             self._pop()
-        self._rstrip()
-        self.found.sort(key=lambda quote: (quote.start, -quote.end))
-        return Fragment("".join(self.out), self.found)
+        return self._fragment()
+
+    def _fragment(self) -> Fragment:
+        if not self.found:
+            return Fragment("".join(self.out).rstrip(" \t\n"), [])
+        ends = list(accumulate(map(len, self.out), initial=0))
+        text = "".join(self.out)
+        quotes = []
+        for quote in self.found:
+            start, end = ends[quote.start], ends[quote.end]
+            end = start + len(text[start:end].rstrip(" \t\n"))
+            if start < end:
+                quotes.append(Quote(start, end, quote.author, quote.post_id, quote.number))
+        quotes.sort(key=lambda quote: (quote.start, -quote.end))
+        return Fragment(text.rstrip(" \t\n"), quotes)
 
     def _text(self, piece: str) -> None:
         if not self.pre:
             if _UNPLAIN.search(piece):
                 piece = _BLANKS.sub(" ", piece)
-            if piece[0] == " " and (self.breaks or not self.out or self.out[-1][-1:] in (" ", "\n", "\t")):
+            if piece[0] == " " and (self.breaks or not self.out or self.out[-1][-1:] in _SPACES):
                 piece = piece[1:]
                 if not piece:
                     return
@@ -156,31 +209,21 @@ class _Writer:
         self._write(piece)
 
     def _write(self, piece: str) -> None:
+        out = self.out
         if self.breaks:
-            if self.out:
-                self._rstrip()
-                self.out.append("\n" * self.breaks)
-                self.length += self.breaks
+            if out:
+                out[-1] = out[-1].rstrip(" \t")
+                out.append("\n" if self.after_header else "\n" * self.breaks)
             self.breaks = 0
-        if self.lead:
-            piece, self.lead = self.lead + piece, ""
         if self.quotes and not self.headers:
             for quote in reversed(self.quotes):
                 if quote.start >= 0:
                     break
-                quote.start = self.length
-        self.out.append(piece)
-        self.length += len(piece)
-
-    def _rstrip(self) -> None:
-        """Take blanks off the end of what is written."""
-        while self.out:
-            bare = self.out[-1].rstrip(" \t")
-            self.length -= len(self.out[-1]) - len(bare)
-            if bare:
-                self.out[-1] = bare
-                return
-            self.out.pop()
+                quote.start = len(out)
+            self.after_header = False
+        if self.lead:
+            piece, self.lead = self.lead + piece, ""
+        out.append(piece)
 
     def _break(self, lines: int) -> None:
         if self.breaks < lines:
@@ -191,12 +234,10 @@ class _Writer:
         if not name:
             if tag[:1] not in ("!", "?", "/") and not self.skipping:
                 self._text(f"<{tag}>")  # no tag at all
-            return
-        if self.skipping:
+        elif self.skipping:
             self._tag_in_skipped(name, closing, tag)
         elif name == "br":
-            if self.breaks < 2:
-                self.breaks += 1
+            self.breaks = min(self.breaks + 1, 2)
         elif closing:
             self._close(name)
         else:
@@ -205,79 +246,80 @@ class _Writer:
     def _tag_in_skipped(self, name: str, closing: str, tag: str) -> None:
         skipped = self.open[-1]
         if name == skipped.name and not tag.endswith("/"):
-            self.skipping += -1 if closing else 1
-            if not self.skipping:
+            skipped.depth += -1 if closing else 1
+            if skipped.depth < 0:
                 self._pop()
 
     def _begin(self, name: str, tag: str) -> None:
+        if name == "a":
+            self.link = (len(self.out), tag)
+            if self.headers:
+                self._note_source(_attributes(tag))
+            return
         attributes: dict[str, str] = {}
         classes: frozenset[str] = frozenset()
-        if name in _WITH_ATTRIBUTES and "=" in tag:
+        if name in _LOOKED_INTO and "=" in tag:
             attributes = _attributes(tag)
             if "class" in attributes:
                 classes = _classes(attributes["class"])
         if name in _SKIPPED or not classes.isdisjoint(_CHROME_CLASSES):
             if not tag.endswith("/"):
                 self._push(name, "skip")
-                self.skipping = 1
-            return
-        if name == "img":
+                self.skipping = True
+        elif name == "img":
             self._image(attributes, classes)
-        elif name == "a":
-            self.link = (len(self.out), unescape(attributes.get("href", "")))
-            self._note_source(attributes)
         elif name == "hr":
             self._break(2)
-        elif name in _CONTAINERS:
+        elif name in ("strong", "b"):
+            if self.headers and self.headers[-1].mark == -1:
+                self.headers[-1].mark = len(self.out)
+        elif name in _BLOCKS or name in _PARAGRAPHS or name == "cite":
             self._begin_block(name, tag, attributes, classes)
-        elif name in ("strong", "b") and self.headers and self.headers[-1].header < 0:
-            self.headers[-1].header = self.length
 
     def _begin_block(self, name: str, tag: str, attributes: dict[str, str], classes: frozenset[str]) -> None:
         if name in ("td", "th"):
-            if self.breaks == 0 and self.out and not self.out[-1].endswith(("\n", "\t")):
-                self._write("\t")
-        elif name != "cite":
-            self._break(2 if name in _PARAGRAPHS and not (name == "p" and self.lead) else 1)
-        if tag.endswith("/") and name not in ("p", "li"):
+            if self.breaks == 0 and self.out and self.out[-1][-1:] not in ("\n", "\t"):
+                self.out.append("\t")
+        elif name != "cite" and not (name == "p" and self.lead):
+            self._break(2 if name in _PARAGRAPHS else 1)
+        if name == "li":
+            self._item()
+        if name not in _TRACKED or tag.endswith("/"):
             return
         if name == "pre":
             self.pre += 1
-        if name == "li":
-            self._item()
-        role = ""
+            self._push(name, "pre")
+            return
         if name in ("ul", "ol"):
-            role = "list"
-        elif _is_quote(name, attributes, classes) and len(self.quotes) < MAX_QUOTE_DEPTH:
-            role = "quote"
+            self.lists.append(self._push(name, "list"))
+            return
+        is_quote = _is_quote(name, attributes, classes)
         in_quote = bool(self.quotes) and self.quotes[-1].start < 0
         if in_quote and (
             name in ("cite", "header")
             or not classes.isdisjoint(_HEADER_CLASSES)
             or (name == "td" and "quote" in classes)
         ):
-            role = "header"
+            self.headers.append(self._push(name, "header"))
+            return
         kind = (name, classes & _QUOTE_CLASSES)
-        if role == "quote" and in_quote and self.quotes[-1].kind != kind:
-            role = ""  # one quote in two elements
-            _fill(self.quotes[-1], attributes)
-        entry = self._push(name, role)
-        if role == "quote":
-            _fill(entry, attributes)
-            entry.kind = kind
-            self.quotes.append(entry)
-        elif role == "header":
-            entry.header = -1
-            self.headers.append(entry)
+        if is_quote and in_quote and self.quotes[-1].kind != kind:
+            _fill(self.quotes[-1], attributes)  # one quote in two elements
+        elif is_quote and len(self.quotes) < MAX_QUOTE_DEPTH:
+            quote = self._push(name, "quote")
+            quote.kind = kind
+            _fill(quote, attributes)
+            self.quotes.append(quote)
+            return
+        if self.tracked.get(name):
+            self.tracked[name][-1].depth += 1
 
     def _item(self) -> None:
-        depth = sum(entry.role == "list" for entry in self.open[-40:])
-        listed = next((entry for entry in reversed(self.open[-40:]) if entry.role == "list"), None)
         mark = "- "
-        if listed is not None and listed.name == "ol":
-            listed.header += 1
-            mark = f"{listed.header}. "
-        self.lead = "  " * max(0, depth - 1) + mark
+        if self.lists and self.lists[-1].name == "ol":
+            self.lists[-1].items += 1
+            mark = f"{self.lists[-1].items}. "
+        self.lead = "  " * min(max(len(self.lists) - 1, 0), 8) + mark
 
     def _image(self, attributes: dict[str, str], classes: frozenset[str]) -> None:
         alt = unescape(attributes.get("alt", ""))
@@ -287,75 +329,89 @@ class _Writer:
 
     def _note_source(self, attributes: dict[str, str]) -> None:
         """A link in the head of a quote leads to the post it quotes."""
-        if self.headers and self.quotes:
-            quote = self.quotes[-1]
-            found = attributes.get("data-post-id") or _post_of(unescape(attributes.get("href", "")))
-            if found and quote.post_id is None:
-                quote.post_id = found
-            if self.headers[-1].name == "cite" and self.headers[-1].header < 0:
-                self.headers[-1].header = self.length
+        quote, header = self.quotes[-1], self.headers[-1]
+        if quote.post_id is None:
+            quote.post_id = attributes.get("data-post-id") or _post_of(unescape(attributes.get("href", "")))
+        if header.name == "cite" and header.mark == -1:
+            header.mark = len(self.out)
 
     def _close(self, name: str) -> None:
-        if name == "a" and self.link is not None:
-            self._close_link(*self.link)
-            self.link = None
-        if name in ("a", "strong", "b") and self.headers and self.headers[-1].header >= 0:
-            self._name_author(self.headers[-1])
-        if name not in _CONTAINERS:
-            return
-        if name == "p" and not self.counts.get("p"):
+        if name == "a":
+            self._end_link()
+        if name in ("a", "strong", "b"):
+            if self.headers and self.headers[-1].mark >= 0:
+                self._name_author(self.headers[-1])
+        elif name in _TRACKED:
+            entries = self.tracked.get(name)
+            if not entries:
+                self._break(1 if name in _BLOCKS and name != "td" else 0)
+            elif entries[-1].depth:
+                entries[-1].depth -= 1
+                self._break(2 if name in _PARAGRAPHS else 1 if name != "td" else 0)
+            else:
+                entry = entries[-1]
+                while self._pop() is not entry:
+                    pass
+        elif name in _PARAGRAPHS:
             self._break(2)
-        if not self.counts.get(name):
-            return
-        while self._pop() != name:
-            pass
+        elif name == "li":
+            self._break(1)
+            self.lead = ""
+        elif name in _BLOCKS and name != "th":
+            self._break(1)
 
-    def _close_link(self, first: int, address: str) -> None:
+    def _end_link(self) -> None:
+        """Where a link's text is its address cut short, the address stands in its place."""
+        if self.link is None:
+            return
+        first, tag = self.link
+        self.link = None
         written = "".join(self.out[first:]).strip()
-        if _SHORT.fullmatch(written) and address.startswith(("http://", "https://")):
+        if ("..." in written or "…" in written) and _SHORT.fullmatch(written):
+            address = unescape(_attributes(tag).get("href", ""))
             cut = re.split(r"\.\.\.|…", written, maxsplit=1)[0]
             if address.startswith((cut, f"http://{cut}", f"https://{cut}")):
-                self.length -= sum(map(len, self.out[first:]))
                 del self.out[first:]
-                self._write(address)
+                self.out.append(address)
 
     def _name_author(self, header: _Open) -> None:
         quote = self.quotes[-1] if self.quotes else None
         if quote is not None and quote.author is None:
-            text = "".join(self.out)[header.header :].strip(" \t\n")
+            text = "".join(self.out[header.mark :]).strip(" \t\n")
             if text and len(text) <= 80 and text[-1] != ":":
                 quote.author = text
-        header.header = -2  # the first name only
+        header.mark = -2
 
     def _push(self, name: str, role: str) -> _Open:
         entry = _Open(name, role)
         self.open.append(entry)
-        self.counts[name] = self.counts.get(name, 0) + 1
+        self.tracked.setdefault(name, []).append(entry)
         return entry
 
-    def _pop(self) -> str:
+    def _pop(self) -> _Open:
         entry = self.open.pop()
-        name = entry.name
-        self.counts[name] -= 1
+        self.tracked[entry.name].pop()
         if entry.role == "skip":
-            self.skipping = 0
-            return name
-        if name == "pre":
+            self.skipping = False
+            return entry
+        if entry.role == "pre":
             self.pre -= 1
-        if name not in ("td", "th", "cite"):
-            self._break(2 if name in _PARAGRAPHS else 1)
-        if name == "li":
-            self.lead = ""
-        if entry.role == "header":
-            self.headers.remove(entry)
-            self._break(1)
+            if self.out:
+                self.out[-1] = self.out[-1].rstrip("\n")
+        elif entry.role == "list":
+            self.lists.pop()
+        elif entry.role == "header":
+            self.headers.pop()
+            self.after_header = True
         elif entry.role == "quote":
-            self.quotes.remove(entry)
+            self.quotes.pop()
+            entry.end = len(self.out)
             if entry.start >= 0:
-                end = self.length - _blanks_at_end(self.out)
-                if end > entry.start:
-                    self.found.append(Quote(entry.start, end, entry.author, entry.post_id, entry.number))
-        return name
+                self.found.append(entry)
+        self._break(2 if entry.name in _PARAGRAPHS else 1 if entry.name not in ("td", "cite") else 0)
+        if entry.role == "header":
+            self._break(1)
+        return entry
 
 
 @lru_cache(4096)
@@ -402,10 +458,6 @@ def _post_of(address: str) -> str | None:
     return match[1] if match else None
 
 
-def _blanks_at_end(out: list[str]) -> int:
-    return len(out[-1]) - len(out[-1].rstrip(" \t\n")) if out else 0
-
-
 def _without_comments(html: str) -> str:
     kept = []
     at = 0
@@ -419,12 +471,12 @@ def _without_comments(html: str) -> str:
     return "".join(kept)
 
 
-def _join_attribute(pieces: list[str], number: int, tag: str) -> tuple[int, str]:
-    """A tag that was cut at a `>` inside quotation marks, put together again; where it ends in `pieces`."""
+def _join_attribute(pieces: list[str], number: int, tag: str) -> str:
+    """A tag that was cut at a `>` inside quotation marks, put together again."""
     text = pieces[number + 1]
-    mark = text.find('"')
-    end = text.find(">", mark) if mark >= 0 else -1
-    if end < 0 or len(text) > 4096:
-        return number, tag
+    mark = text.find('"', 0, _MAX_ATTRIBUTE)
+    end = text.find(">", mark, _MAX_ATTRIBUTE) if mark >= 0 else -1
+    if end < 0:
+        return tag
     pieces[number + 1] = text[end + 1 :]
-    return number, f"{tag}>{text[:end]}"
+    return f"{tag}>{text[:end]}"

@@ -161,10 +161,11 @@ def _flatten(told: Told, mapped: tuple[tuple[str, str], ...], settings: Read) ->
                 inner = [with_parent(each, numbers) for each in inner]
                 numbers_of |= dict.fromkeys(range(len(records), len(records) + len(inner)), numbers)
         for each in inner:
+            each = settle(each)
             if is_imageboard(each):
                 linking.append(len(records))
             rows.append(row)
-            records.append(settle(each))
+            records.append(each)
             html.append(markup == "html")
     return _Flat(records, rows, html, linking, numbers_of)
 

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from dedup.readers.boards import settle
 from dedup.readers.columns import Record, Value, text_key
 from dedup.readers.fields import COLUMNS, fields_of
 
@@ -91,9 +92,9 @@ def _held_by(value: Value, mapped: Mapped) -> list[Record]:
         elements = [bytes(element) for element in _LIST.decode(data)]
         if not elements or any(element[:1] != b"{" for element in elements):
             return []
-        records: list[Record] = [{**_OBJECT.decode(element)} for element in elements]
+        records: list[Record] = [settle({**_OBJECT.decode(element)}) for element in elements]
     elif data[:1] == b"{":
-        records = [{**_OBJECT.decode(data)}]
+        records = [settle({**_OBJECT.decode(data)})]
     else:
         return []
     return records if any(_may_hold(each) or text_key(each, mapped) for each in records) else []

@@ -1,4 +1,4 @@
-"""What `peek` saw, and the formats that are read → the terminal. Text of posts is printed as `visible` does."""
+"""What `peek` saw, and the formats that are read → the terminal; posts as `visible` makes them."""
 
 from __future__ import annotations
 
