@@ -9,8 +9,10 @@ a format, write a module with a `Reader` and list it in `READERS`.
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 import pyarrow as pa
 from rapidfuzz import process
@@ -137,10 +139,24 @@ def parse_block(block: Block, settings: Read | None = None) -> Parsed:
     """A block's posts (POSTS) and rejects (REJECTED), both in order. Pure."""
     settings = settings or Read()
     if block.error is None:
-        return READERS[block.reader].parse(block, settings)
+        with _without_collector():
+            return READERS[block.reader].parse(block, settings)
     end = block.byte_start if block.byte_end is None else block.byte_end
     reject = Reject(block.path, block.first_record, block.byte_start, end, block.error, block.data)
     return Parsed(pa.RecordBatch.from_pylist([], schema=POSTS), rejected_batch([reject]))
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Parsing makes some hundred thousand objects and no cycles; looking for some takes a third of it."""
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def read_posts(

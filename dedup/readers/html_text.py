@@ -28,8 +28,8 @@ def _names(listed: str) -> frozenset[str]:
 _TAG = re.compile(r"<([^<>]*)>")
 _NAME = re.compile(r"(/?)([A-Za-z][A-Za-z0-9]*)(?=[\s/:]|\Z)")
 _ATTRIBUTE = re.compile(r"""([A-Za-z_:][\w:.-]*)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""")
-_BLANKS = re.compile(r"[ \t\n\r\f]+")
-_UNPLAIN = re.compile(r"[\t\n\r\f]|  ")
+_BLANKS = re.compile(r"  +")
+_BLANK_OF = str.maketrans("\t\n\r\f", "    ")
 _POST = re.compile(r"(?:[?&;](?:p|pid)=|#(?:p|post-?|findComment-|comment-|msg|pid)|^post: ?)(\d+)")
 _MAX_ATTRIBUTE = 4096
 _SPACES = (" ", "\n", "\t")
@@ -198,7 +198,12 @@ class _Writer:
 
     def _text(self, piece: str) -> None:
         if not self.pre:
-            if _UNPLAIN.search(piece):
+            # plain searches first: an expression looks at every character
+            if "\n" in piece and not piece.strip("\n "):
+                piece = " "
+            elif "\n" in piece or "\t" in piece or "\r" in piece or "\f" in piece:
+                piece = piece.translate(_BLANK_OF)
+            if "  " in piece:
                 piece = _BLANKS.sub(" ", piece)
             if piece[0] == " " and (self.breaks or not self.out or self.out[-1][-1:] in _SPACES):
                 piece = piece[1:]

@@ -32,7 +32,8 @@ _NAME = re.compile(r"\s+([\w:.-]+)\s*=\s*")
 _END = re.compile(r"\s*/?>\s*(?:</row>\s*)?(?:</(?:posts|comments)>\s*)?(?:<!--[^<>]*-->\s*)*\Z")
 _ATTRIBUTE = re.compile(r"""\s+([\w:.-]+)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
 _NUMERIC = re.compile(r"&#(?:[0-9]{1,7}|[xX][0-9a-fA-F]{1,6});")
-_ENTITIES = (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&apos;", "'"), ("&#xA;", "\n"), ("&#xD;", "\r"))
+_SAFE_ENTITIES = (("&lt;", "<"), ("&gt;", ">"), ("&#xA;", "\n"), ("&#xD;", "\r"))
+"""Those that may be replaced before a row is taken apart."""
 _FRONT_BYTES = 4096
 _encode = msgspec.json.Encoder().encode
 
@@ -125,6 +126,9 @@ def _rejects(block: Block, faults: list[tuple[int, str]]) -> list[Reject]:
 
 def _attributes(row: str) -> dict[str, str] | None:
     """Names and values of a row, from behind its name on; None when it is not well formed."""
+    if "&" in row:
+        for entity, char in _SAFE_ENTITIES:
+            row = row.replace(entity, char)
     parts = row.split('"')
     names = _names_of(tuple(parts[::2]))
     if names is None:
@@ -159,8 +163,7 @@ def _attributes_of_any(row: str) -> dict[str, str] | None:
 def _unescape(value: str) -> str:
     if "&" not in value:
         return value
-    for entity, char in _ENTITIES:
-        value = value.replace(entity, char)
+    value = value.replace("&quot;", '"').replace("&apos;", "'")
     if "&#" in value:
         value = _NUMERIC.sub(lambda match: unescape(match[0]), value)
     return value.replace("&amp;", "&")
