@@ -295,7 +295,8 @@ def test_text_of_html(html: str, text: str) -> None:
         (
             '<blockquote class="bbCodeBlock bbCodeBlock--quote" data-quote="ann" data-source="post: 17">'
             '<div class="bbCodeBlock-title"><a href="/goto/post?id=17">ann said:</a></div>'
-            '<div class="bbCodeBlock-content">Q<div class="bbCodeBlock-expandLink">Click to expand...</div></div>'
+            '<div class="bbCodeBlock-content">Q<div class="bbCodeBlock-expandLink">Click to expand'
+            "...</div></div>"
             "</blockquote>mine",
             "Q",
             "ann",
@@ -304,14 +305,16 @@ def test_text_of_html(html: str, text: str) -> None:
         (
             '<blockquote class="messageText"><div class="bbCodeBlock bbCodeQuote" data-author="ann"><aside>'
             '<div class="attribution type">ann said: <a href="goto/post?id=17#post-17">↑</a></div>'
-            '<blockquote class="quoteContainer"><div class="quote">Q</div><div class="quoteExpand">Click</div>'
+            '<blockquote class="quoteContainer"><div class="quote">Q</div><div class="quoteExpand"'
+            ">Click</div>"
             "</blockquote></aside></div>mine</blockquote>",
             "Q",
             "ann",
             "17",
         ),
         (
-            '<blockquote cite="./viewtopic.php?p=17#p17"><div><cite><a href="./u=2">ann</a> wrote:</cite>Q</div>'
+            '<blockquote cite="./viewtopic.php?p=17#p17"><div><cite><a href="./u=2">ann</a> wrote:'
+            "</cite>Q</div>"
             "</blockquote>mine",
             "Q",
             "ann",
@@ -325,15 +328,18 @@ def test_text_of_html(html: str, text: str) -> None:
             "17",
         ),
         (
-            '<div class="bbcode_quote"><div class="quote_container"><div class="bbcode_postedby">Originally posted'
-            ' by <strong>ann</strong> <a href="#post17">x</a></div><div class="message">Q</div></div></div>mine',
+            '<div class="bbcode_quote"><div class="quote_container"><div class="bbcode_postedby">O'
+            "riginally posted"
+            ' by <strong>ann</strong> <a href="#post17">x</a></div><div class="message">Q</div></d'
+            "iv></div>mine",
             "Q",
             "ann",
             "17",
         ),
         ('<div class="quoteheader">Quote from: ann</div><div class="quote">Q</div>mine', "Q", None, None),
         (
-            '<table class="quote"><tr><td class="quote">Quote: <a href="viewthread.php?pid=17">ann</a></td></tr>'
+            '<table class="quote"><tr><td class="quote">Quote: <a href="viewthread.php?pid=17">ann'
+            "</a></td></tr>"
             '<tr><td class="quotemessage">Q</td></tr></table>mine',
             "Q",
             None,
@@ -373,15 +379,14 @@ def test_ten_thousand_levels() -> None:
     assert 0 < len(fragment.quotes) <= 100
 
 
-_SOUP = st.lists(
-    st.sampled_from(
-        "<p> </p> <br> <blockquote> </blockquote> <div class='quote'> <div> </div> <li> <ul> <ol> </ol> </ul> <pre>"
-        " </pre> <td> <tr> <table class='quote'> </table> <a href='x#p12'> </a> <b> </b> <script> </script> <cite>"
-        " </cite> <!-- --> < > & &lt; &amp;lt; &#0; \" ' <img alt=':)'> text words \n".split(" ")
-        + [" ", "\t", "\u00a0", '<div class="quoteExpand">', "<blockquote class='messageText'>"]
-    ),
-    max_size=60,
+_TAGS = (
+    "<p> </p> <br> <blockquote> </blockquote> <div class='quote'> <div> </div> <li> <ul> <ol> </ol> </ul>",
+    "<pre> </pre> <td> <tr> <table class='quote'> </table> <a href='x#p12'> </a> <b> </b> <script> </script>",
+    "<cite> </cite> <!-- --> < > & &lt; &amp;lt; &#0; \" ' <img alt=':)'> text words \n",
 )
+_PIECES = [piece for tags in _TAGS for piece in tags.split(" ")]
+_SPECIAL = [" ", "\t", "\u00a0", '<div class="quoteExpand">', "<blockquote class='messageText'>"]
+_SOUP = st.lists(st.sampled_from(_PIECES + _SPECIAL), max_size=60)
 
 
 @given(_SOUP)

@@ -73,7 +73,7 @@ class Warc:
                 error = "the archive ends in the middle of a record"
                 if starts.wanted > limit:
                     error = too_long(starts.wanted, limit)
-                kept, size, carry = _pass_over(stream, carry, starts.wanted, block_bytes)
+                kept, size, carry = _pass_over(stream, carry, starts.wanted or len(carry), block_bytes)
                 yield block._replace(data=kept, error=error, byte_end=byte_start + size)
                 record += 1
             else:
@@ -129,7 +129,7 @@ def _starts(data: bytes) -> _Starts:
         while data[at : at + 2] == b"\r\n":  # more blank lines than there should be
             at += 2
         if at == len(data):
-            return _Starts([*ends[:-1], at] if len(ends) > 1 else ends, 0, None, False)
+            return _Starts([*ends[:-1], at] if len(ends) > 1 else [0, at], 0, None, False)
         head = data.find(_END, at, at + _MAX_HEAD)
         if not data.startswith(_MAGIC, at):
             known = not _MAGIC.startswith(data[at : at + len(_MAGIC)])
