@@ -413,6 +413,63 @@ def _known_reasons(given: Sequence[str]) -> set[str]:
     return set(given)
 
 
+@app.command()
+@_tidy
+def peek(
+    context: typer.Context,
+    paths: Annotated[
+        list[str],
+        typer.Argument(metavar="PATH", help="Files, folders and globs to look at; - is standard input."),
+    ],
+    posts: Annotated[
+        int,
+        typer.Option("--posts", "-n", metavar="COUNT", min=0, help="How many posts of a file to show."),
+    ] = 3,
+    json: Annotated[bool, typer.Option("--json", help="Print a line of JSON for each file instead.")] = False,
+    input_format: flags.InputFormat = None,
+    fields: flags.Fields = None,
+    separator: flags.Separator = None,
+    date_format: flags.DateFormat = None,
+    settings: flags.Set = None,
+    config_file: flags.ConfigFile = None,
+) -> None:
+    """Show the first posts of each file as they are understood: fields, times, quotes, encoding.
+
+    A quick look before a run; nothing is written.
+    """
+    config = flags.config_from(context.params)
+    from dedup.peek import peek as peek_at
+
+    seen = False
+    for glimpse in peek_at(paths, config.read, posts):
+        seen = seen or bool(glimpse.posts)
+        if json:
+            from dedup.report.visible import json_line
+
+            _write_lines([json_line(glimpse.as_dict()).encode() + b"\n"])
+        else:
+            from dedup.report.glimpsed import print_glimpse
+
+            print_glimpse(glimpse)
+    if not seen and posts:
+        _complain("no post could be read.")
+        raise typer.Exit(REJECTED)
+
+
+@app.command()
+@_tidy
+def formats(json: Json = False) -> None:
+    """List the formats that are read."""
+    from dedup.peek import formats as known_formats
+
+    if json:
+        _print_json([each._asdict() for each in known_formats()])
+        return
+    from dedup.report.glimpsed import print_formats
+
+    print_formats(known_formats())
+
+
 @app.command("eval")
 @_tidy
 def evaluate(

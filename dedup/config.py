@@ -36,8 +36,14 @@ class Read(_Settings, frozen=True):
     """`strptime` format of the dates; recognised once per source when not given."""
     encoding: str | None = None
     """Encoding of the input bytes; found out when not given."""
+    markup: Literal["html", "text"] | None = None
+    """What the bodies of records are written in; recognised once per source when not given."""
+    table: str | None = None
+    """The table of a database that holds the posts; recognised by its columns when not given."""
     max_record_mb: int = 256
     """A record over this size is rejected."""
+    max_expansion: int = 250
+    """Compressed input that unpacks to more than so many times its size, and 256 MB, is read no further."""
 
 
 class Normalize(_Settings, frozen=True):
@@ -204,6 +210,7 @@ def _check(config: Config, where: str | None) -> None:
         (1 <= config.write.compression_level <= 19, "write.compression_level must be between 1 and 19."),
         (1 <= config.quotes.stock_threads <= 254, "quotes.stock_threads must be between 1 and 254."),
         (config.read.max_record_mb >= 1, "read.max_record_mb must be at least 1."),
+        (config.read.max_expansion >= 1, "read.max_expansion must be at least 1."),
         (config.run.workers is None or config.run.workers >= 1, "run.workers must be at least 1."),
     ]
     for fine, message in problems:

@@ -8,12 +8,15 @@ import hashlib
 import io
 import lzma
 import os
+import sqlite3
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 
 import pyarrow as pa
+import pyarrow.parquet
 import pytest
 import zstandard
 
@@ -228,7 +231,7 @@ def test_a_forced_format(tmp_path: Path) -> None:
         ("a", b"Plain words.", "text"),
         ("a", "Plain words.".encode("utf-16"), "text"),
         ("a.png", bytes(range(256)), None),
-        ("a.json", b'{\n  "posts": []\n}', None),
+        ("a.json", b'{\n  "posts": []\n}', "json"),
         ("a.txt", b"<ann> hello\n", "text"),
         ("a.xml", b"<?xml version='1.0'?>", None),
         ("a", b"\xef\xbb\xbf\n<!-- saved --> <!-- twice --><!DOCTYPE html>", "html"),
@@ -243,11 +246,26 @@ def test_recognition(name: str, head: bytes, reader: str | None) -> None:
 
 
 def test_every_reader_gives_the_tables_of_the_schema() -> None:
+    table = pa.table({"text": ["Hello"]})
+    sinks = [io.BytesIO(), io.BytesIO()]
+    pa.parquet.write_table(table, sinks[0])
+    with pa.ipc.new_file(sinks[1], table.schema) as writer:
+        writer.write_table(table)
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.executescript("CREATE TABLE posts (text); INSERT INTO posts VALUES ('Hello')")
+        as_sqlite = database.serialize()
     samples = {
         "text": b"Hello",
         "jsonl": b'{"text": "Hello"}\n',
         "json": b'[{"text": "Hello"}]',
         "html": b'<html id="XF"><article class="message"><div class="message-body">Hello',
+        "csv": b"text\nHello\n",
+        "parquet": sinks[0].getvalue(),
+        "arrow": sinks[1].getvalue(),
+        "sqlite": as_sqlite,
+        "stackexchange": b'<posts><row Body="Hello" /></posts>',
+        "warc": b"WARC/1.0\r\nWARC-Type: conversion\r\nContent-Type: text/plain\r\n"
+        b"Content-Length: 5\r\n\r\nHello\r\n\r\n",
     }
     for name, reader in READERS.items():
         (block,) = reader.blocks(io.BytesIO(samples[name]), "p", Read(), 1 << 20)
@@ -256,3 +274,35 @@ def test_every_reader_gives_the_tables_of_the_schema() -> None:
         assert rejected.schema.equals(REJECTED), name
         posts.validate(full=True)
         assert posts["text"].to_pylist() == ["Hello"], name
+
+
+COMPRESS: dict[str, Callable[[bytes], bytes]] = {
+    "gz": gzip.compress,
+    "bz2": bz2.compress,
+    "xz": lzma.compress,
+    "zst": zstandard.compress,
+}
+
+
+@pytest.mark.parametrize("suffix", COMPRESS)
+def test_a_bomb_is_read_no_further(tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dedup.readers.sources.FREE_BYTES", 1 << 20)
+    path = tmp_path / f"bomb.jsonl.{suffix}"
+    path.write_bytes(COMPRESS[suffix](lines("first") + b" " * (64 << 20) + lines("last")))
+    posts, rejects = read(path)
+    assert posts[0]["text"] == "first"
+    assert suffix == "zst" or len(posts) == 1  # zstd gives all of a piece at once
+    assert "more than 250 times its size" in rejects[-1]["error"]
+    posts, rejects = read(path, settings=Read(max_expansion=10**9))
+    assert [post["text"] for post in posts] == ["first", "last"]
+    assert rejects == []
+
+
+@pytest.mark.parametrize("suffix", COMPRESS)
+def test_compressed_input_in_pieces(tmp_path: Path, suffix: str) -> None:
+    data = b"".join(lines(f"{number:x}" * 40) for number in range(20_000))
+    path = tmp_path / f"dump.jsonl.{suffix}"
+    path.write_bytes(COMPRESS[suffix](data[:700_000]) + COMPRESS[suffix](data[700_000:]))
+    posts, rejects = read(path)
+    assert rejects == []
+    assert len(posts) == 20_000

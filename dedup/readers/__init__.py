@@ -9,20 +9,28 @@ a format, write a module with a `Reader` and list it in `READERS`.
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 import pyarrow as pa
 from rapidfuzz import process
 
 from dedup.config import Read
 from dedup.errors import ConfigError, InputError
+from dedup.readers.arrow import Arrow, Parquet
 from dedup.readers.base import Block, Parsed, Reader, Reject, rejected_batch
+from dedup.readers.companions import is_companion
+from dedup.readers.delimited import Delimited
 from dedup.readers.json_array import JsonArray
 from dedup.readers.jsonl import Jsonl
 from dedup.readers.pages import Pages
 from dedup.readers.sources import InputFile, Inputs, Source, find_sources, open_source
+from dedup.readers.sqlite import Sqlite
+from dedup.readers.stackexchange import StackExchange
 from dedup.readers.text import Text
+from dedup.readers.warc import Warc
 from dedup.schema import POSTS
 
 __all__ = [
@@ -42,7 +50,21 @@ __all__ = [
 ]
 
 # Asked in this order; the text reader takes what is left.
-READERS: dict[str, Reader] = {reader.name: reader for reader in (Jsonl(), JsonArray(), Pages(), Text())}
+READERS: dict[str, Reader] = {
+    reader.name: reader
+    for reader in (
+        Parquet(),
+        Arrow(),
+        Sqlite(),
+        Warc(),
+        StackExchange(),
+        Jsonl(),
+        JsonArray(),
+        Pages(),
+        Delimited(),
+        Text(),
+    )
+}
 """Name → reader, as `--input-format` calls it."""
 
 _HEAD_BYTES = 64 << 10
@@ -88,19 +110,21 @@ def read_blocks(
 
 def _blocks_of(source: Source, settings: Read, block_bytes: int, inputs: Inputs | None) -> Iterator[Block]:
     try:
-        stream = open_source(source)
+        stream = open_source(source, settings.max_expansion)
     except InputError as error:
         yield _fault(source, 1, 0, error.what)
         return
     with stream:
         head = stream.peek(_HEAD_BYTES)
-        reader = recognise(source.name, head, settings.input_format)
+        reader = None
+        if settings.input_format is not None or not is_companion(source.name):
+            reader = recognise(source.name, head, settings.input_format)
         records = 0
         if reader is not None:
             for block in reader.blocks(stream, source.shown, settings, block_bytes):
                 records = block.first_record
                 yield block
-        elif head:
+        elif head and not is_companion(source.name):
             yield _fault(source, 1, 0, "no reader knows this format; name one with --input-format")
         if stream.fault is not None:
             yield _fault(source, records + 1, stream.position, f"{stream.fault} (at byte {stream.position})")
@@ -117,10 +141,24 @@ def parse_block(block: Block, settings: Read | None = None) -> Parsed:
     """A block's posts (POSTS) and rejects (REJECTED), both in order. Pure."""
     settings = settings or Read()
     if block.error is None:
-        return READERS[block.reader].parse(block, settings)
+        with _without_collector():
+            return READERS[block.reader].parse(block, settings)
     end = block.byte_start if block.byte_end is None else block.byte_end
     reject = Reject(block.path, block.first_record, block.byte_start, end, block.error, block.data)
     return Parsed(pa.RecordBatch.from_pylist([], schema=POSTS), rejected_batch([reject]))
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Parsing makes some hundred thousand objects and no cycles; looking for some takes a third of it."""
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def read_posts(

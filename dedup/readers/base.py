@@ -38,6 +38,10 @@ class Block(NamedTuple):
     """What bytes that are no UTF-8 are to be decoded with, when the reader found out."""
     error: str | None = None
     byte_end: int | None = None
+    markup: str | None = None
+    """What the bodies of the file's records are written in, `html` or `text`, when the reader found out."""
+    header: str | None = None
+    """What else the front of the file says that parsing needs, as JSON: names of columns, say."""
 
 
 class Parsed(NamedTuple):

@@ -3,7 +3,8 @@
 The columns are those that `columns.columns_of` would make of them. Python decides once for each shape (keys
 in their order) which field may hold which column; kernels do the rest. What needs a closer look is left to
 `objects.parse_pieces`: objects that are not ordinary (see `text.flat_json`), that have no text, whose author
-is an object, or whose `metadata` is one.
+is an object, or whose `metadata` is one; bodies that are HTML, records that may hold others, and those of
+sites with ways of their own.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from dedup.readers.base import Block, posts_batch, repeated
 from dedup.readers.fields import COLUMNS, fields_of, mapping
 from dedup.readers.lines import unit_bytes
 from dedup.readers.marks import prefix_marks
+from dedup.readers.records import UNCOMMON
 from dedup.schema import POSTS
 from dedup.text import eights
 from dedup.text.flat_json import (
@@ -47,8 +49,10 @@ def ordinary_posts(
     text = block.encoding is None
     arrays: dict[str, pa.Array] = {}
     readable = np.zeros(len(starts), np.bool_)
-    if len(block.data) < _TOO_BIG and (
-        text or (settings.encoding is None and unit_bytes(block.encoding) == 1)
+    if (
+        len(block.data) < _TOO_BIG
+        and block.markup != "html"
+        and (text or (settings.encoding is None and unit_bytes(block.encoding) == 1))
     ):
         short = np.where(ends - starts > settings.max_record_mb << 20, starts, ends)
         readable, arrays = _read(block.data, starts, short, mapping(settings.fields), not text)
@@ -90,6 +94,8 @@ def _read(
     rest = np.zeros(len(scanned.kinds), np.bool_)
     readable = np.zeros(len(starts), np.bool_)
     for shape in shapes_of(bytes_, scanned):
+        if not UNCOMMON.isdisjoint(shape.keys):
+            continue
         fields = fields_of(shape.keys, mapped)
         position = {key: at for at, key in enumerate(shape.keys)}
         widest = max(map(len, fields.candidates))

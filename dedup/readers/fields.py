@@ -19,22 +19,22 @@ ALIASES: dict[str, tuple[str, ...]] = {
     for column, names in {
         "text": (
             "text body content message selftext raw cooked post post_text post_body post_content "
-            "message_text msg comment_text comment_body comment body_text"
+            "message_text msg comment_text comment_body comment body_text com"
         ),
-        "id": "id post_id message_id msg_id comment_id pid",
+        "id": "id post_id message_id msg_id comment_id pid no",
         "author": (
             "author username user_name user poster poster_name author_name by from from_name nick nickname "
-            "creator sender member name"
+            "creator sender member owner owner_user_id owner_display_name name"
         ),
         "thread_id": (
             "thread_id thread topic_id tid link_id conversation_id discussion_id thread_url topic_url topic"
         ),
         "parent_id": "parent_id parent reply_to reply_to_id in_reply_to in_reply_to_id parent_post_id",
-        "title": "title subject topic_title thread_title thread_name topic_name",
+        "title": "title subject topic_title thread_title thread_name topic_name sub",
         "board": ("board board_name forum forum_name subforum subreddit category list list_name section"),
         "created": (
             "created_utc created created_at date timestamp time posted_at posted datetime post_date "
-            "post_time date_posted published published_at"
+            "post_time date_posted published published_at creation_date"
         ),
     }.items()
 }

@@ -8,23 +8,26 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dedup.config import Read
-from dedup.normalize.decode import LAST_RESORT, find_encoding
+from dedup.normalize.decode import decode
 from dedup.readers.base import KEPT_REJECT_BYTES, Block, ByteStream, Parsed, rejected_batch
+from dedup.readers.columns import Record
 from dedup.readers.fast_objects import in_order, ordinary_posts
 from dedup.readers.lines import (
+    ENCODING_BYTES,
     count_lines,
     end_of_lines,
     first_invalid,
     known_encoding,
+    legacy_encoding,
     line_bounds,
     newline_ends,
+    split_lines,
     unit_bytes,
     wide_encoding,
 )
-from dedup.readers.objects import parse_pieces, too_long
-
-_SAMPLE_BYTES = 256 << 10
-"""From the first line that is no UTF-8, so much of a file decides what such lines are decoded with."""
+from dedup.readers.markup import SAMPLE_BYTES
+from dedup.readers.objects import parse_pieces, sample_records, too_long
+from dedup.readers.records import SAMPLE_RECORDS, find_markup, plain_records
 
 
 class Jsonl:
@@ -58,6 +61,12 @@ class Jsonl:
         posts, rejected = parse_pieces(lines, starts.tolist, block, settings)
         return Parsed(in_order(ordinary, posts), rejected)
 
+    def sample(self, block: Block, settings: Read) -> list[Record]:
+        """The first records of a block, as `peek` shows their fields."""
+        lines = split_lines(block.data, unit_bytes(block.encoding))[:SAMPLE_RECORDS]
+        texts = [decode(line, block.encoding)[0].encode() for line in lines]
+        return plain_records(sample_records(texts), settings)
+
 
 class _Cutter:
     """Cuts a stream at line ends, and finds out what lines that are no UTF-8 are encoded in."""
@@ -66,13 +75,17 @@ class _Cutter:
         self.stream, self.path, self.reader = stream, path, reader
         self.limit = settings.max_record_mb << 20
         self.encoding = settings.encoding
+        self.settings = settings
+        self.markup: str | None = settings.markup
         self.carry = b""  # read, not yet in a block
         self.byte_start, self.record = 0, 1
 
     def blocks(self, block_bytes: int) -> Iterator[Block]:
-        self.carry = self.stream.read(4)
-        self.encoding = known_encoding(self.encoding, self.carry)
+        self.carry = self.stream.read(SAMPLE_BYTES)
+        self.encoding = known_encoding(self.encoding, self.carry[:4])
         unit = unit_bytes(self.encoding)
+        if self.markup is None:
+            self.markup = self._find_markup(self.carry, unit)
         block_bytes = max(block_bytes - block_bytes % unit, unit)
         while True:
             chunk = self.stream.read(block_bytes)
@@ -91,20 +104,23 @@ class _Cutter:
         if self.encoding is None and (at := first_invalid(data)) is not None:
             self.encoding = self._find_encoding(data, at)
         block = Block(data, self.path, self.record, self.byte_start, self.reader, self.encoding)
+        block = block._replace(markup=self.markup)
         self.byte_start += len(data)
         self.record += count_lines(data, unit)
         return block
 
+    def _find_markup(self, head: bytes, unit: int) -> str:
+        whole = head if len(head) < SAMPLE_BYTES else head[: end_of_lines(head, unit)]
+        if unit > 1:
+            whole = decode(whole, self.encoding)[0].encode()
+        return find_markup(sample_records(split_lines(whole, 1)), self.settings)
+
     def _find_encoding(self, data: bytes, invalid_at: int) -> str:
         start = data.rfind(b"\n", 0, invalid_at) + 1
         have = len(data) - start + len(self.carry)
-        if have < _SAMPLE_BYTES:  # the sample must not depend on where the blocks were cut
-            self.carry += self.stream.read(_SAMPLE_BYTES - have)
-        sample = (data[start:] + self.carry)[:_SAMPLE_BYTES]
-        lines = sample.split(b"\n")
-        invalid = [line for line in lines[:-1] or lines if first_invalid(line) is not None]
-        found = find_encoding(b"\n".join([*(invalid or lines), b""]))
-        return found if found and unit_bytes(found) == 1 else LAST_RESORT
+        if have < ENCODING_BYTES:  # the sample must not depend on where the blocks were cut
+            self.carry += self.stream.read(ENCODING_BYTES - have)
+        return legacy_encoding((data[start:] + self.carry)[:ENCODING_BYTES])
 
     def _long_line(self, block_bytes: int, unit: int) -> Iterator[Block]:
         """A line that no block holds: read on to its end; what is over the limit is not kept."""

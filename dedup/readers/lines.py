@@ -8,6 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from dedup.errors import ConfigError
+from dedup.normalize.decode import LAST_RESORT, find_encoding
+
+ENCODING_BYTES = 256 << 10
+"""From the first line that is no UTF-8, so much of a file decides what such lines are decoded with."""
 
 _WIDE = {"utf-16-le": 2, "utf-16-be": 2, "utf-32-le": 4, "utf-32-be": 4}
 
@@ -87,6 +91,13 @@ def line_bounds(data: bytes, unit: int) -> tuple[npt.NDArray[np.int64], npt.NDAr
     return (starts, ends) if starts[-1] < len(data) else (starts[:-1], ends[:-1])
 
 
+def split_lines(data: bytes, unit: int) -> list[bytes]:
+    """The lines of `line_bounds`."""
+    return [
+        data[start:end] for start, end in zip(*map(np.ndarray.tolist, line_bounds(data, unit)), strict=True)
+    ]
+
+
 def first_invalid(data: bytes) -> int | None:
     """Where `data` stops being UTF-8, or None."""
     if data.isascii():
@@ -96,3 +107,11 @@ def first_invalid(data: bytes) -> int | None:
     except UnicodeDecodeError as error:
         return error.start
     return None
+
+
+def legacy_encoding(sample: bytes) -> str:
+    """What the lines of `sample` that are no UTF-8 are decoded with; its last line may be cut."""
+    lines = sample.split(b"\n")
+    invalid = [line for line in lines[:-1] or lines if first_invalid(line) is not None]
+    found = find_encoding(b"\n".join([*(invalid or lines), b""]))
+    return found if found and unit_bytes(found) == 1 else LAST_RESORT

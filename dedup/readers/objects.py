@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import msgspec
 import numpy as np
-import pyarrow as pa
 
 from dedup.config import Read
 from dedup.normalize.decode import LAST_RESORT, decode, decode_line
@@ -15,17 +15,12 @@ from dedup.readers.base import (
     Block,
     Parsed,
     Reject,
-    list_array,
-    posts_batch,
     rejected_batch,
-    repeated,
 )
-from dedup.readers.columns import Record, columns_of, text_key
-from dedup.readers.fields import mapping
+from dedup.readers.columns import Record
 from dedup.readers.lenient import Escape, read_objects
 from dedup.readers.lines import first_invalid, unit_bytes
-from dedup.readers.marks import prefix_marks
-from dedup.schema import POSTS
+from dedup.readers.records import Told, make_posts
 
 _OBJECT: msgspec.json.Decoder[Record] = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -39,36 +34,23 @@ def parse_pieces(
     """
     found = _Found(pieces, starts, block, settings)
     found.read()
-    mapped = mapping(settings.fields)
-    columns = columns_of(found.records, mapped)
-    for row, error in columns.unreadable.items():
-        found.reject(found.numbers[row], error, found.spans.get(row))
-    rows = len(found.records)
     numbers = np.array(found.numbers, np.int64) + block.first_record
-    escapes = {}
-    for row, by_key in found.escapes.items():
-        if in_text := by_key.get(text_key(found.records[row], mapped) or ""):
-            escapes[row] = [escape._asdict() for escape in in_text]
-    encodings = repeated("utf-8", rows)
-    if found.encodings:
-        encodings = pa.array([found.encodings.get(row, "utf-8") for row in range(rows)], pa.string())
-    posts = posts_batch(
-        rows,
-        columns.arrays
-        | {
-            "path": repeated(block.path, rows),
-            "record": pa.array(numbers),
-            "encoding": encodings,
-            "marks": prefix_marks(columns.arrays["text"]),
-            "escapes": list_array(escapes, rows, POSTS.field("escapes").type),
-        },
-    )
-    if columns.unreadable:
-        readable = np.ones(rows, bool)
-        readable[list(columns.unreadable)] = False
-        posts = posts.filter(pa.array(readable))
+    told = Told(found.records, numbers, block.path, block.markup, found.encodings, found.escapes)
+    posts, unreadable = make_posts(told, settings)
+    for row, error in unreadable.items():
+        found.reject(found.numbers[row], error, found.spans.get(row))
     found.rejects.sort()
     return Parsed(posts, rejected_batch([reject for _, _, reject in found.rejects]))
+
+
+def sample_records(pieces: list[bytes]) -> list[Record]:
+    """The records of pieces that hold an ordinary object each; others are passed over."""
+    records: list[Record] = []
+    for piece in pieces:
+        if first_invalid(piece) is None:
+            with suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+                records.append(_OBJECT.decode(piece))
+    return records
 
 
 class _Found:

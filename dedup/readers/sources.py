@@ -8,8 +8,10 @@ import hashlib
 import lzma
 import os
 import sys
+import tempfile
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -18,12 +20,19 @@ from typing import Any, BinaryIO
 import zstandard
 
 from dedup.errors import InputError
+from dedup.readers.base import ByteStream
 
 STANDARD_INPUT = "-"
 COMPRESSION_SUFFIXES = (".gz", ".zst", ".bz2", ".xz")
 
-# A piece of compressed input; small, because zstd gives all that a piece holds at once.
-_PIECE_BYTES = 16 << 10
+# A piece of compressed input; small, because zstd gives all that a piece holds at once: 128 MB at the worst.
+_PIECE_BYTES = 4 << 10
+_UNPACKED_BYTES = 1 << 20
+"""The others give no more than this at once."""
+FREE_BYTES = 256 << 20
+"""So much may come out of compressed input, however small it is."""
+MAX_EXPANSION = 250
+"""Beyond that, so many times its size."""
 
 
 @dataclass(frozen=True)
@@ -146,8 +155,20 @@ class SourceStream:
     still processed; `fault` then says what happened, and `position` where in the decompressed bytes.
     """
 
-    def __init__(self, raw: BinaryIO, path: str, close_raw: bool = True) -> None:
+    def __init__(
+        self,
+        raw: BinaryIO,
+        path: str,
+        close_raw: bool = True,
+        *,
+        file: Path | None = None,
+        max_expansion: int = MAX_EXPANSION,
+    ) -> None:
+        """`raw` is read from its front; `file` is where it lies, when it is a file."""
         self.path = path
+        self._file = file
+        self._max_expansion = max_expansion
+        self._unpacked = 0
         self.position = 0
         self.fault: str | None = None
         self._raw = raw
@@ -159,6 +180,11 @@ class SourceStream:
         self._codec = _codec_of(self._raw_ahead)
         self._member = self._codec.start() if self._codec else None
         self._fed = False  # whether the present member has been given a byte
+
+    @property
+    def plain_path(self) -> Path | None:
+        """The file itself, when its bytes are those of this stream."""
+        return self._file if self._codec is None else None
 
     def read(self, size: int, /) -> bytes:
         """The next `size` bytes; fewer only at the end."""
@@ -221,12 +247,15 @@ class SourceStream:
             data, self._raw_ahead = self._raw_ahead, b""
             return data or self._read_raw(size)
         while self.fault is None:
-            piece = self._raw_ahead or self._read_raw(_PIECE_BYTES)
-            self._raw_ahead = b""
-            if not piece:
-                if self._member is not None and self._fed:
-                    self._fail(f"the {self._codec.name} data ends in the middle")
-                return b""
+            if self._member is not None and not getattr(self._member, "needs_input", True):
+                piece = b""
+            else:
+                piece = self._raw_ahead or self._read_raw(_PIECE_BYTES)
+                self._raw_ahead = b""
+                if not piece:
+                    if self._member is not None and self._fed:
+                        self._fail(f"the {self._codec.name} data ends in the middle")
+                    return b""
             data = self._decompress(piece, self._codec)
             if data:
                 return data
@@ -246,13 +275,21 @@ class SourceStream:
         member = self._member
         self._fed = True
         try:
-            data: bytes = member.decompress(piece)
+            data: bytes = codec.unpack(member, piece)
         except codec.errors as error:
             self._fail(f"the {codec.name} data is damaged ({error})")
             return b""
         if member.eof:
             self._member, self._fed = None, False
-            self._raw_ahead = member.unused_data
+            self._raw_ahead = member.unused_data + self._raw_ahead
+        else:
+            self._raw_ahead = getattr(member, "unconsumed_tail", b"") + self._raw_ahead
+        self._unpacked += len(data)
+        if self._unpacked > max(FREE_BYTES, self._max_expansion * self._raw_bytes):
+            self._fail(
+                f"the {codec.name} data unpacks to more than {self._max_expansion} times its size; if"
+                " it is no bomb, raise read.max_expansion"
+            )
         return data
 
 
@@ -261,6 +298,7 @@ class _Codec:
     name: str
     start: Callable[[], Any]
     errors: tuple[type[Exception], ...]
+    unpack: Callable[[Any, bytes], bytes] = lambda member, piece: member.decompress(piece, _UNPACKED_BYTES)
 
 
 _CODECS = {
@@ -272,6 +310,7 @@ _CODECS = {
         # Dumps made with `zstd --long=31` need a window of 2 GiB.
         lambda: zstandard.ZstdDecompressor(max_window_size=2**31).decompressobj(),
         (zstandard.ZstdError,),
+        lambda member, piece: member.decompress(piece),
     ),
 }
 
@@ -290,15 +329,37 @@ def _codec_of(head: bytes) -> _Codec | None:
     return None
 
 
-def open_source(source: Source) -> SourceStream:
+@contextmanager
+def on_disk(stream: ByteStream) -> Iterator[Path]:
+    """The whole of a stream as a file that can be sought in: itself where it is one, else a copy that is
+    deleted afterwards. Raises OSError when there is no room for it."""
+    path = getattr(stream, "plain_path", None)
+    if path is not None:
+        yield path
+        return
+    with tempfile.NamedTemporaryFile(prefix="dedup-") as copy:
+        while data := stream.read(1 << 20):
+            copy.write(data)
+        copy.flush()
+        yield Path(copy.name)
+
+
+def open_source(source: Source, max_expansion: int = MAX_EXPANSION) -> SourceStream:
     """Open an input; compression is recognised by its first bytes, whatever the name says.
 
+    max_expansion: compressed input that unpacks to more than so many times its size is read no further.
     Raises InputError when it cannot be opened.
     """
     if source.path == STANDARD_INPUT:
-        return SourceStream(sys.stdin.buffer, source.shown, close_raw=False)
+        return SourceStream(sys.stdin.buffer, source.shown, close_raw=False, max_expansion=max_expansion)
+    path = Path(source.path)
     try:
-        return SourceStream(Path(source.path).open("rb"), source.shown)
+        return SourceStream(
+            path.open("rb"),
+            source.shown,
+            file=path if path.is_file() else None,  # a pipe can be read once only
+            max_expansion=max_expansion,
+        )
     except OSError as error:
         raise InputError(
             f"cannot be opened ({error.strerror}).", where=source.shown, hint="Check its permissions."
