@@ -14,10 +14,12 @@ from dedup import ids
 from dedup.config import Config
 from dedup.match.exact import collapse
 from dedup.order import order_posts, read_times
-from dedup.quotes.attribution import Names, name_table
+from dedup.quotes.attribution import Names, hash_names, name_table
+from dedup.quotes.marks import Marks
 from dedup.quotes.threads import Threads, group_threads, title_key
-from dedup.quotes.within import count_own
+from dedup.quotes.within import IN_TAG, OWN, count_own
 from dedup.stage import Stage
+from dedup.text.tokens import TAG
 
 EMPTY_TEXTS = pa.array(["", "[deleted]", "[removed]"])
 
@@ -44,6 +46,7 @@ class Index(NamedTuple):
     authors: NDArray[np.int32]
     author_names: NDArray[np.uint64]
     names: Names
+    marks: Marks
     stands_for: NDArray[np.int64]
     empty: NDArray[np.bool_]
     protected: NDArray[np.bool_]
@@ -89,7 +92,7 @@ def index_posts(stage: Stage, config: Config) -> tuple[Index, list[pa.StringArra
     )
     protected = np.isin(author_hashes, protected_hashes) & (author_hashes != 0)
     info = _concatenate([w.info for w in words], np.uint16)
-    state = np.zeros(len(hashes), np.uint8)
+    state = np.where(info & TAG, IN_TAG, OWN).astype(np.uint8)
     sizes = count_own(offsets, info, state)
     index = Index(
         offsets=offsets,
@@ -103,6 +106,7 @@ def index_posts(stage: Stage, config: Config) -> tuple[Index, list[pa.StringArra
         authors=authors,
         author_names=author_names,
         names=names,
+        marks=_marks(stage, blocks, offsets),
         stands_for=collapse(
             text_hashes, offsets, hashes, sizes, authors, threads.thread_of, rank, empty | protected
         ),
@@ -114,6 +118,23 @@ def index_posts(stage: Stage, config: Config) -> tuple[Index, list[pa.StringArra
 
 def _concatenate(parts: Sequence[NDArray[Any]], kind: type[np.generic]) -> NDArray[Any]:
     return np.concatenate(parts).astype(kind, copy=False) if parts else np.zeros(0, kind)
+
+
+def _marks(stage: Stage, blocks: NDArray[np.int64], offsets: NDArray[np.int64]) -> Marks:
+    """The marks of all posts."""
+    batches = [stage.marks(number) for number in range(stage.blocks)]
+    posts = [batch.column("post").to_numpy() + blocks[number] for number, batch in enumerate(batches)]
+    spans = [
+        np.stack([batch.column(side).to_numpy() for side in ("start", "end")], axis=1)
+        + offsets[blocks[number]]
+        for number, batch in enumerate(batches)
+    ]
+    authors = [hash_names(pc.fill_null(batch.column("author"), "")) for batch in batches]
+    return Marks(
+        np.searchsorted(_concatenate(posts, np.int64), np.arange(len(offsets))).astype(np.int64),
+        np.concatenate(spans) if spans else np.zeros((0, 2), np.int64),
+        _concatenate(authors, np.uint64),
+    )
 
 
 def _is_empty(clean: pa.Array) -> NDArray[np.bool_]:

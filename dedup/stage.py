@@ -12,6 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from dedup.ids import hash_strings
+from dedup.quotes.marks import mark_words
 from dedup.text.tokens import Tokens, tokenize
 
 WORDS = pa.schema(
@@ -32,19 +33,21 @@ COUNTS = pa.schema(
 )
 """One row a post of a block."""
 
-_POSTS, _WORDS, _COUNTS = "posts.arrow", "words.arrow", "counts.arrow"
+_POSTS, _WORDS, _COUNTS, _MARKS = "posts.arrow", "words.arrow", "counts.arrow", "marks.arrow"
 
 
 def write_block(folder: Path, posts: pa.RecordBatch) -> None:
     """Tokenize the clean texts of a NORMALIZED batch and put both into a folder of their own."""
     clean = posts.column("clean")
     tokens = tokenize(clean)
+    marks = mark_words(posts, tokens)
     words = [tokens.hashes, tokens.info, tokens.starts, tokens.ends]
     counts = [np.diff(tokens.offsets).astype(np.int32), hash_strings(clean), hash_strings(clean, 1)]
     folder.mkdir(exist_ok=True)
     _write(folder / _POSTS, posts)
     _write(folder / _WORDS, pa.RecordBatch.from_arrays([pa.array(a) for a in words], schema=WORDS))
     _write(folder / _COUNTS, pa.RecordBatch.from_arrays([pa.array(a) for a in counts], schema=COUNTS))
+    _write(folder / _MARKS, marks)
 
 
 class Stage:
@@ -61,6 +64,10 @@ class Stage:
     def counts(self, number: int) -> pa.RecordBatch:
         """COUNTS of a block."""
         return _read(block_folder(self.folder, number) / _COUNTS)
+
+    def marks(self, number: int) -> pa.RecordBatch:
+        """MARKS of a block."""
+        return _read(block_folder(self.folder, number) / _MARKS)
 
     def words(self, number: int) -> Tokens:
         """The words of a block, offsets counted from the block's first."""

@@ -1,38 +1,65 @@
-"""Quotes that plain text marks by itself: lines that begin with `>`."""
+"""Quotes that a text marks by itself: BBCode tags, and lines that begin with `>`."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
 from dedup.readers.base import list_array
+from dedup.readers.bbcode import find_tagged
 from dedup.schema import POSTS
 
 # `>=`, `>_<`, `><` and faces are no quotes. A pattern that begins with a line feed is searched for with
 # memchr, and every repetition is followed by something it cannot match itself: linear time.
-_LINE = r"\n[ \t]*>(?![=_<]|[:;]-?[()DPp]|\.<)[^\n]*"
+_LINE = r"\n[ \t]*(?:>|&gt;)(?![=_<]|[:;]-?[()DPp]|\.<)[^\n]*"
 _RUN = re.compile(rf"(?:{_LINE})(?:{_LINE})*")
 _PROMPT = re.compile(r"(?:\n[ \t]*>>>(?: [^\n]*)?)+")
 
+Spans = list[dict[str, Any]]
 
-def prefix_marks(texts: Sequence[str]) -> pa.ListArray:
-    """The `marks` column of posts: one mark for each unbroken run of lines that begin with `>`.
+
+class Quoted(NamedTuple):
+    """The quotes of some texts: by row, entries of the columns `marks` and `chrome`."""
+
+    marks: dict[int, Spans]
+    chrome: dict[int, Spans]
+    """The tags of the marked quotes, inside their marks: `quote_chrome`, which goes with its quote."""
+
+    def columns(self, rows: int) -> dict[str, pa.Array]:
+        """The two columns of POSTS."""
+        return {name: list_array(getattr(self, name), rows, POSTS.field(name).type) for name in self._fields}
+
+
+def find_marks(texts: Sequence[str]) -> Quoted:
+    """The quotes that texts mark: one mark for each tagged quote and each run of lines that begin with `>`.
 
     A run all of whose lines begin with exactly `>>> ` is the prompt of an interpreter, and no quote: a
     third-hand quote stands beside lines with fewer `>`.
     """
-    holding = [row for row, text in enumerate(texts) if ">" in text]
-    found = {row: marks for row in holding if (marks := _marks(texts[row]))}
-    return list_array(found, len(texts), POSTS.field("marks").type)
+    quoted = Quoted({}, {})
+    for row, text in enumerate(texts):
+        marks = _prefixed(text) if ">" in text or "&gt;" in text else []
+        # every tag must be closed: one scan for two rare characters settles most posts
+        if "[/" in text and (tagged := find_tagged(text)):
+            marks += [
+                {"start": t.start, "end": t.end, "author": t.author, "post_id": t.post_id} for t in tagged
+            ]
+            marks.sort(key=lambda mark: (mark["start"], -mark["end"]))
+            tags = sorted(tag for t in tagged for tag in ((t.start, t.body_start), (t.body_end, t.end)))
+            quoted.chrome[row] = [{"start": a, "end": b, "why": "quote_chrome"} for a, b in tags]
+        if marks:
+            quoted.marks[row] = marks
+    return quoted
 
 
-def _marks(text: str) -> list[dict[str, object]]:
+def _prefixed(text: str) -> Spans:
     lines = "\n" + text
     if "\r" in text:  # same length, so offsets stay; a mark must only not end in what was a CR
         lines = lines.replace("\r\n", " \n").replace("\r", "\n")
-    marks: list[dict[str, object]] = []
+    marks: Spans = []
     for run in _RUN.finditer(lines):
         if not _PROMPT.fullmatch(run.group()):
             end = run.end() - 1

@@ -24,7 +24,7 @@ from dedup.readers.columns import Record, columns_of, text_key
 from dedup.readers.fields import mapping
 from dedup.readers.lenient import Escape, read_objects
 from dedup.readers.lines import first_invalid, unit_bytes
-from dedup.readers.marks import prefix_marks
+from dedup.readers.marks import find_marks
 from dedup.schema import POSTS
 
 _OBJECT: msgspec.json.Decoder[Record] = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -55,11 +55,11 @@ def parse_pieces(
     posts = posts_batch(
         rows,
         columns.arrays
+        | find_marks(columns.texts).columns(rows)
         | {
             "path": repeated(block.path, rows),
             "record": pa.array(numbers),
             "encoding": encodings,
-            "marks": prefix_marks(columns.texts),
             "escapes": list_array(escapes, rows, POSTS.field("escapes").type),
         },
     )
