@@ -13,12 +13,12 @@ import numpy as np
 from numba import njit
 
 from dedup.arrays import Bytes, Int, Int32s, Int64s, UInt16s
-from dedup.decide import BOILER
+from dedup.decide import BOILER, QUOTE
 from dedup.text.tokens import TAG
 from dedup.trace import DROP, ROW_END, ROW_KEPT, ROW_POST, ROW_START, ROW_WHY
 
 _NEWLINE, _SPACE, _TAB = 10, 32, 9
-_OPENING, _CLOSING = 91, 93
+_OPENING, _CLOSING, _PREFIX = 91, 93, 62
 
 
 @njit(nogil=True, cache=True)
@@ -119,6 +119,8 @@ def cut_rows(
                             data[right - 1]
                         ):
                             right -= 1
+                if rows[i, ROW_WHY] == QUOTE and right < end and data[right] == _NEWLINE:
+                    left, right = _with_bare_prefixes(data, left, right, before, after, end)
             out[i, 0] = left - begin
             out[i, 1] = right - begin
         if action[post] == DROP:
@@ -129,6 +131,33 @@ def cut_rows(
             _part(rows, out, r, stop)
         r = stop
     return out
+
+
+@njit(nogil=True, cache=True)
+def _with_bare_prefixes(data: Bytes, left: Int, right: Int, before: Int, after: Int, end: Int) -> Any:
+    """A stretch of whole quoted lines, with the lines around it that hold nothing but `>`."""
+    at = left
+    while at < right and _blank(data[at]):
+        at += 1
+    if at == right or data[at] != _PREFIX:
+        return left, right
+    at = right
+    bare = False  # whether the line so far holds a `>`, and nothing else
+    while at < after and (_blank(data[at]) or data[at] == _PREFIX):
+        if data[at] == _PREFIX:
+            bare = True
+        elif data[at] == _NEWLINE and bare:
+            right = at
+            bare = False
+        at += 1
+    if bare and at == end:
+        right = end  # else it is the next word's own
+    at = left
+    while at > before and (_blank(data[at - 1]) or data[at - 1] == _PREFIX):
+        at -= 1
+        if data[at] == _PREFIX and (at == before or data[at - 1] == _NEWLINE):
+            left = at
+    return left, right
 
 
 @njit(nogil=True, cache=True)
