@@ -36,6 +36,9 @@ class Read(_Settings, frozen=True):
     """`strptime` format of the dates; recognised once per source when not given."""
     encoding: str | None = None
     """Encoding of the input bytes; found out when not given."""
+    redact: Literal["email"] | None = None
+    """`email`: mail addresses are replaced by `[email]` while reading, so that no output holds them, also
+    not provenance (rejected records are kept as they were; ids stay, as posts are linked by them)."""
     max_record_mb: int = 256
     """A record over this size is rejected."""
 

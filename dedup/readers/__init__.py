@@ -20,6 +20,7 @@ from dedup.errors import ConfigError, InputError
 from dedup.readers.base import Block, Parsed, Reader, Reject, rejected_batch
 from dedup.readers.json_array import JsonArray
 from dedup.readers.jsonl import Jsonl
+from dedup.readers.redact import redact_posts
 from dedup.readers.sources import InputFile, Inputs, Source, find_sources, open_source
 from dedup.readers.text import Text
 from dedup.schema import POSTS
@@ -116,7 +117,8 @@ def parse_block(block: Block, settings: Read | None = None) -> Parsed:
     """A block's posts (POSTS) and rejects (REJECTED), both in order. Pure."""
     settings = settings or Read()
     if block.error is None:
-        return READERS[block.reader].parse(block, settings)
+        posts, rejected = READERS[block.reader].parse(block, settings)
+        return Parsed(redact_posts(posts) if settings.redact else posts, rejected)
     end = block.byte_start if block.byte_end is None else block.byte_end
     reject = Reject(block.path, block.first_record, block.byte_start, end, block.error, block.data)
     return Parsed(pa.RecordBatch.from_pylist([], schema=POSTS), rejected_batch([reject]))
