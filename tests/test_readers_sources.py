@@ -240,6 +240,7 @@ def test_recognition(name: str, head: bytes, reader: str | None) -> None:
 
 def test_every_reader_gives_the_tables_of_the_schema() -> None:
     samples = {"text": b"Hello", "jsonl": b'{"text": "Hello"}\n', "json": b'[{"text": "Hello"}]'}
+    samples["mail"] = b"From: ann@example.org\n\nHello"
     for name, reader in READERS.items():
         (block,) = reader.blocks(io.BytesIO(samples[name]), "p", Read(), 1 << 20)
         posts, rejected = reader.parse(block, Read())

@@ -20,6 +20,7 @@ from dedup.errors import ConfigError, InputError
 from dedup.readers.base import Block, Parsed, Reader, Reject, rejected_batch
 from dedup.readers.json_array import JsonArray
 from dedup.readers.jsonl import Jsonl
+from dedup.readers.mail import Mail
 from dedup.readers.redact import redact_posts
 from dedup.readers.sources import InputFile, Inputs, Source, find_sources, open_source
 from dedup.readers.text import Text
@@ -42,7 +43,7 @@ __all__ = [
 ]
 
 # Asked in this order; the text reader takes what is left.
-READERS: dict[str, Reader] = {reader.name: reader for reader in (Jsonl(), JsonArray(), Text())}
+READERS: dict[str, Reader] = {reader.name: reader for reader in (Jsonl(), JsonArray(), Mail(), Text())}
 """Name → reader, as `--input-format` calls it."""
 
 _HEAD_BYTES = 64 << 10
