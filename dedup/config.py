@@ -40,6 +40,9 @@ class Read(_Settings, frozen=True):
     """What the bodies of records are written in; recognised once per source when not given."""
     table: str | None = None
     """The table of a database that holds the posts; recognised by its columns when not given."""
+    redact: Literal["email"] | None = None
+    """`email`: mail addresses are replaced by `[email]` while reading, so that no output holds them, also
+    not provenance (rejected records are kept as they were; ids stay, as posts are linked by them)."""
     max_record_mb: int = 256
     """A record over this size is rejected."""
     max_expansion: int = 250

@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from dedup.arrays import Bytes, Int, Int32s, Int64s
-from dedup.decide import BOILER
+from dedup.arrays import Bytes, Int, Int32s, Int64s, UInt16s
+from dedup.decide import BOILER, QUOTE
+from dedup.text.tokens import TAG
 from dedup.trace import DROP, ROW_END, ROW_KEPT, ROW_POST, ROW_START, ROW_WHY
 
 _NEWLINE, _SPACE, _TAB = 10, 32, 9
+_OPENING, _CLOSING, _PREFIX = 91, 93, 62
 
 
 @njit(nogil=True, cache=True)
@@ -46,6 +48,7 @@ def cut_rows(
     word_offsets: Int64s,
     starts: Int32s,
     ends: Int32s,
+    info: UInt16s,
     source_trails: Int64s,
     action: Bytes,
     marked: bool,
@@ -53,8 +56,8 @@ def cut_rows(
     """Where each row of a block of posts is cut.
 
     rows: int64 [n, 12], sorted by (post, start), posts counted from the block's first. data, begins: the
-    clean texts. word_offsets: int64 [posts + 1], global; starts, ends: int32, bytes in the post, of the
-    block's words; source_trails: int64 [n], see `trails`, of the last word of each
+    clean texts. word_offsets: int64 [posts + 1], global; starts, ends: int32, bytes in the post, and info,
+    of the block's words; source_trails: int64 [n], see `trails`, of the last word of each
     row's source.
     marked: whether something will stand in place of the quotes. Returns int32 [n, 2].
     """
@@ -82,17 +85,28 @@ def cut_rows(
                 line = _line_begin(data, begin, left)
                 before = begin + ends[start_word - 1 - first_word] if start_word > post_word else begin
                 after = begin + starts[end_word - first_word] if end_word < post_word_end else end
-                if line >= before:
+                tag_before = start_word > post_word and info[start_word - 1 - first_word] & TAG
+                if tag_before:
+                    before = _behind_bracket(data, before, left)
+                if info[start_word - first_word] & TAG and _bracket(data, before, left) < left:
+                    left = _bracket(data, before, left)
+                elif line >= before:
                     left = line  # the first word of its line: prefixes and opening quotes go with it
                     if rows[i, ROW_WHY] == BOILER and left > begin:
                         above = _line_begin(data, begin, left - 1)
                         if above >= before:
                             left = above  # the line of dashes that sets off a signature
+                elif tag_before:
+                    left = before
                 else:
                     while left > before and not _blank(data[left - 1]):
                         left -= 1
                 line = _line_end(data, right, end)
-                if line <= after and (
+                if end_word < post_word_end and info[end_word - first_word] & TAG:
+                    line = min(line, _bracket(data, right, after))  # a tag ends the line, too
+                if info[end_word - 1 - first_word] & TAG and _behind_bracket(data, right, after) > right:
+                    right = _behind_bracket(data, right, after)
+                elif line <= after and (
                     _trail(data, right, line) == source_trails[i] or _only_closes(data, right, line)
                 ):
                     right = line
@@ -105,6 +119,8 @@ def cut_rows(
                             data[right - 1]
                         ):
                             right -= 1
+                if rows[i, ROW_WHY] == QUOTE and right < end and data[right] == _NEWLINE:
+                    left, right = _with_bare_prefixes(data, left, right, before, after, end)
             out[i, 0] = left - begin
             out[i, 1] = right - begin
         if action[post] == DROP:
@@ -115,6 +131,51 @@ def cut_rows(
             _part(rows, out, r, stop)
         r = stop
     return out
+
+
+@njit(nogil=True, cache=True)
+def _with_bare_prefixes(data: Bytes, left: Int, right: Int, before: Int, after: Int, end: Int) -> Any:
+    """A stretch of whole quoted lines, with the lines around it that hold nothing but `>`."""
+    at = left
+    while at < right and _blank(data[at]):
+        at += 1
+    if at == right or data[at] != _PREFIX:
+        return left, right
+    at = right
+    bare = False  # whether the line so far holds a `>`, and nothing else
+    while at < after and (_blank(data[at]) or data[at] == _PREFIX):
+        if data[at] == _PREFIX:
+            bare = True
+        elif data[at] == _NEWLINE and bare:
+            right = at
+            bare = False
+        at += 1
+    if bare and at == end:
+        right = end  # else it is the next word's own
+    at = left
+    while at > before and (_blank(data[at - 1]) or data[at - 1] == _PREFIX):
+        at -= 1
+        if data[at] == _PREFIX and (at == before or data[at - 1] == _NEWLINE):
+            left = at
+    return left, right
+
+
+@njit(nogil=True, cache=True)
+def _bracket(data: Bytes, at: Int, stop: Int) -> Any:
+    """Where the last `[` in at:stop is, or `stop`: the tag that follows begins there."""
+    for i in range(stop - 1, at - 1, -1):
+        if data[i] == _OPENING:
+            return i
+    return stop
+
+
+@njit(nogil=True, cache=True)
+def _behind_bracket(data: Bytes, at: Int, stop: Int) -> Any:
+    """Where the first `]` in at:stop ends, or `at`: the tag that goes before ends there."""
+    for i in range(at, stop):
+        if data[i] == _CLOSING:
+            return i + 1
+    return at
 
 
 @njit(nogil=True, cache=True)

@@ -18,13 +18,15 @@ from dedup.arrays import Bytes, Flags, Int, Int32s, Int64s, UInt16s, UInt32s, gr
 from dedup.index import Index
 from dedup.own import has_own_block, has_own_line, likeness_of_rest
 from dedup.quotes.find import PROTECTED, RESEMBLES, SIGNATURE
-from dedup.quotes.within import BOILERPLATE, CHROME, CHROME_BEFORE, IS_CODE, OWN
+from dedup.quotes.marks import loose_tags
+from dedup.quotes.within import BOILERPLATE, CHROME, CHROME_BEFORE, IN_TAG, IS_CODE, OWN
 from dedup.text.shingles import jaccard
 from dedup.trace import (
     DROP,
     KEEP,
     ROW_COLUMNS,
     ROW_END,
+    ROW_KEPT,
     ROW_POST,
     ROW_SOURCE,
     ROW_SOURCE_END,
@@ -33,6 +35,7 @@ from dedup.trace import (
     ROW_VIA,
     TRIM,
     share_out,
+    sort_taken,
     take,
     walk,
     write_row,
@@ -137,6 +140,8 @@ def settle(
     spans: Int64s,
     span_of: Int64s,
     runs: Int64s,
+    mark_offsets: Int64s,
+    mark_spans: Int64s,
     stands_for: Int64s,
     empty: Flags,
     protected: Flags,
@@ -146,6 +151,7 @@ def settle(
 
     order: int64 [posts], post numbers by rank. spans: int64 [m, 9], sorted by (post, start), those of
     post p at span_of[p]:span_of[p + 1]; source -1: a quote whose source is missing. runs: int64 [r, 3].
+    mark_offsets, mark_spans: see `Marks`.
     stands_for: int64 [posts], an exact duplicate's first post, else the post itself.
     empty, protected: bool [posts]. `state` is brought up to date. Returns the fields of `Decisions`.
     """
@@ -290,7 +296,7 @@ def settle(
         words_of_post = np.int64(0)  # but signatures and "X wrote:"
         for i in range(begin, end):
             own_words += state[i] == OWN
-            words_of_post += state[i] != CHROME and state[i] != BOILERPLATE
+            words_of_post += state[i] != CHROME and state[i] != BOILERPLATE and state[i] != IN_TAG
         standing_words = np.int64(0)
         code_words = np.int64(0)
         shielded = False
@@ -468,6 +474,21 @@ def settle(
                     pieces = grow_rows(pieces)
                 pieces[piece_count] = walked[w]
                 piece_count += 1
+        first_mark = mark_offsets[post]
+        last_mark = mark_offsets[post + 1]
+        if action[post] == TRIM and first_mark < last_mark and policy.quote_chrome:
+            gone = np.zeros(end - begin, np.bool_)
+            for r in range(first_row, row_count):
+                if not rows[r, ROW_KEPT]:
+                    gone[rows[r, ROW_START] - begin : rows[r, ROW_END] - begin] = True
+            tags = loose_tags(mark_spans, first_mark, last_mark, info, gone, begin)
+            for t in range(tags.shape[0]):
+                rows, row_count = write_row(
+                    rows, row_count, post, tags[t, 0], tags[t, 1], np.int64(QUOTE_CHROME),
+                    none, none, none, none, zero, zero, first_span, zero,
+                )  # fmt: skip
+                taken, taken_count = take(taken, taken_count, tags[t, 0], tags[t, 1], one)
+            sort_taken(taken, taken_of[post, 0], taken_count)
         if action[post] == DROP:
             share_out(rows, first_row, row_count, begin, end)
             taken_count = taken_of[post, 0]

@@ -22,6 +22,7 @@ SETTINGS = {
     "input_format": ("read", "input_format"),
     "separator": ("read", "separator"),
     "date_format": ("read", "date_format"),
+    "redact": ("read", "redact"),
     "threshold": ("match", "threshold"),
     "shingle_words": ("match", "shingle_words"),
     "keep": ("decide", "keep"),
@@ -78,6 +79,13 @@ DateFormat = Annotated[
     str | None,
     typer.Option(
         metavar="FORMAT", help="How dates are written, as %d.%m.%Y %H:%M; recognised when not given."
+    ),
+]
+Redact = Annotated[
+    Literal["email"] | None,
+    typer.Option(
+        help="Replace mail addresses by [email] while reading: no output holds them but rejected records, "
+        "and restore cannot bring them back."
     ),
 ]
 Threshold = Annotated[

@@ -7,20 +7,23 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numba import njit
 from numpy.typing import NDArray
 
 from dedup import ids
-from dedup.arrays import Int64s, UInt16s, UInt32s
+from dedup.arrays import Bytes, Int64s, UInt16s, UInt32s
 from dedup.config import Config
 from dedup.engines.base import Engine
 from dedup.match.exact import collapse
 from dedup.order import order_posts, read_times
-from dedup.quotes.attribution import Names, name_table
+from dedup.quotes.attribution import Names, hash_names, name_table
+from dedup.quotes.marks import Marks
 from dedup.quotes.threads import Threads, group_threads
-from dedup.quotes.within import count_own
+from dedup.quotes.within import IN_TAG, count_own
 from dedup.scratch import Scratch
 from dedup.stage import KEYS, Stage
+from dedup.text.tokens import TAG
 
 
 class Index(NamedTuple):
@@ -51,6 +54,7 @@ class Index(NamedTuple):
     authors: NDArray[np.int32]
     author_names: NDArray[np.uint64]
     names: Names
+    marks: Marks
     stands_for: NDArray[np.int64]
     empty: NDArray[np.bool_]
     protected: NDArray[np.bool_]
@@ -97,11 +101,11 @@ def index_posts(stage: Stage, config: Config, engine: Engine) -> tuple[Index, li
     np.cumsum(keys["words"], out=input_offsets[1:])
     np.cumsum(keys["words"][input_of], out=offsets[1:])
     hashes, info = scratch.zeros(int(offsets[-1]), np.uint32), scratch.zeros(int(offsets[-1]), np.uint16)
+    state = scratch.zeros(len(hashes), np.uint8)
     for number in range(stage.blocks):
         words, posts = stage.words(number), slice(*blocks[number : number + 2])
-        _place(words.offsets, words.hashes, words.info, offsets[number_of[posts]], hashes, info)
+        _place(words.offsets, words.hashes, words.info, offsets[number_of[posts]], hashes, info, state)
         scratch.touched(words.hashes.nbytes + words.info.nbytes)
-    state = scratch.zeros(len(hashes), np.uint8)
     sizes = count_own(offsets, info, state)
     index = Index(
         input_of=input_of,
@@ -117,6 +121,7 @@ def index_posts(stage: Stage, config: Config, engine: Engine) -> tuple[Index, li
         authors=authors,
         author_names=author_names,
         names=name_table(np.unique(author_names)),
+        marks=_marks(stage, blocks, input_offsets, number_of, offsets),
         stands_for=collapse(
             (keys["text"][input_of], keys["text_2"][input_of]),
             offsets,
@@ -142,18 +147,49 @@ def _place(
     begins: Int64s,
     hashes: UInt32s,
     info: UInt16s,
+    state: Bytes,
 ) -> None:
-    """Put the words of each post of a block where they belong."""
+    """Put the words of each post of a block where they belong; those of tags are nobody's."""
     for post in range(begins.shape[0]):
         to = begins[post]
         for at in range(block_offsets[post], block_offsets[post + 1]):
             hashes[to] = block_hashes[at]
             info[to] = block_info[at]
+            if block_info[at] & TAG:
+                state[to] = IN_TAG
             to += 1
 
 
 def _concatenate(parts: Sequence[NDArray[Any]], kind: type[np.generic]) -> NDArray[Any]:
     return np.concatenate(parts).astype(kind, copy=False) if parts else np.zeros(0, kind)
+
+
+def _marks(
+    stage: Stage,
+    blocks: NDArray[np.int64],
+    input_offsets: NDArray[np.int64],
+    number_of: NDArray[np.int64],
+    offsets: NDArray[np.int64],
+) -> Marks:
+    """The marks of all posts."""
+    batches = [stage.marks(number) for number in range(stage.blocks)]
+    inputs = _concatenate(
+        [batch.column("post").to_numpy() + blocks[number] for number, batch in enumerate(batches)], np.int64
+    )
+    spans = [
+        np.stack([batch.column(side).to_numpy() for side in ("start", "end")], axis=1)
+        + input_offsets[blocks[number]]
+        for number, batch in enumerate(batches)
+    ]
+    names = _concatenate(
+        [hash_names(pc.fill_null(batch.column("author"), "")) for batch in batches], np.uint64
+    )
+    posts = number_of[inputs]
+    moved = np.concatenate(spans) if spans else np.zeros((0, 2), np.int64)
+    moved += (offsets[posts] - input_offsets[inputs])[:, np.newaxis]
+    order = np.argsort(posts, kind="stable")
+    firsts = np.searchsorted(posts[order], np.arange(len(offsets))).astype(np.int64)
+    return Marks(firsts, moved[order], names[order])
 
 
 class _Keys:

@@ -32,14 +32,13 @@ from dedup.index import Index, index_posts
 from dedup.keep import swap_survivors
 from dedup.match import pair_up
 from dedup.match.exact import SHORT_WORDS
-from dedup.normalize import normalize
+from dedup.normalize import keep_page_chrome, normalize
 from dedup.progress import Progress, Silent
 from dedup.quotes.find import Passages, align_pairs, find_passages, join, protect
 from dedup.quotes.within import count_own
 from dedup.readers import Block, Inputs, find_sources, parse_block, read_blocks
 from dedup.report.ratios import Ratios
 from dedup.results import Task, make_results, make_tasks
-from dedup.schema import CHROME, POSTS
 from dedup.stage import Stage, block_folder, write_block
 from dedup.writers import Encoded, RejectedWriter, ResultsWriter, encode_jsonl
 from dedup.writers.atomic import WORK_FOLDER
@@ -153,8 +152,7 @@ def read_one(numbered: tuple[int, Block], work: Path, config: Config) -> tuple[i
     number, block = numbered
     posts, rejects = parse_block(block, config.read)
     if config.decide.page_chrome == "keep":
-        kept = pa.ListArray.from_arrays(np.zeros(posts.num_rows + 1, np.int32), pa.array([], CHROME))
-        posts = posts.set_column(posts.schema.get_field_index("chrome"), POSTS.field("chrome"), kept)
+        posts = keep_page_chrome(posts)
     if posts.num_rows:
         write_block(block_folder(work, number), normalize(posts, config.normalize))
     return number, rejects, len(block.data), posts.num_rows
@@ -207,6 +205,8 @@ def decide(index: Index, passages: Passages, config: Config) -> Decisions:
             passages.spans,
             np.searchsorted(passages.spans[:, 0], np.arange(len(index.rank) + 1)),
             passages.runs,
+            index.marks.offsets,
+            index.marks.spans,
             index.stands_for,
             index.empty,
             index.protected,

@@ -185,6 +185,7 @@ def make_results(task: Task) -> pa.RecordBatch:
         task.word_offsets,
         words.starts,
         words.ends,
+        words.info,
         task.sources.trails,
         task.action,
         task.mark_quotes,

@@ -21,10 +21,11 @@ MARK = pa.struct(
         ("post_id", pa.string()),  # which post the markup names, or null
     ]
 )
-"""A stretch of raw text that the dump itself marks as a quote."""
+"""A stretch of raw text that the dump itself marks as a quote, with its tags."""
 
 CHROME = pa.struct([("start", pa.int32()), ("end", pa.int32()), ("why", pa.string())])
-"""A stretch of raw text the reader knows to be no post text: separators, a title line, "Top"."""
+"""A stretch of raw text the reader knows to be no post text: separators, a title line, "Top"
+(`page_chrome`); tags of a quote, inside its mark, which go with it (`quote_chrome`)."""
 
 ESCAPE = pa.struct([("at", pa.int32()), ("raw", pa.string())])
 """A lone surrogate that became U+FFFD at `at`; `raw` is how the dump wrote it (`\\ud800`)."""

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from dedup.ids import hash_strings
 from dedup.quotes.attribution import hash_names
+from dedup.quotes.marks import mark_words
 from dedup.quotes.threads import title_key
 from dedup.text.tokens import Tokens, tokenize
 
@@ -44,16 +45,18 @@ KEYS = pa.schema(
 """One row a post of a block: all that ordering and threading look at, besides the date."""
 EMPTY_TEXTS = pa.array(["", "[deleted]", "[removed]"])
 
-_POSTS, _WORDS, _KEYS = "posts.arrow", "words.arrow", "keys.arrow"
+_POSTS, _WORDS, _KEYS, _MARKS = "posts.arrow", "words.arrow", "keys.arrow", "marks.arrow"
 
 
 def write_block(folder: Path, posts: pa.RecordBatch) -> None:
     """Tokenize the clean texts of a NORMALIZED batch and put both into a folder of their own."""
     tokens = tokenize(posts.column("clean"))
+    marks = mark_words(posts, tokens)
     words = [tokens.hashes, tokens.info, tokens.starts, tokens.ends]
     folder.mkdir(exist_ok=True)
     _write(folder / _POSTS, posts)
     _write(folder / _WORDS, pa.RecordBatch.from_arrays([pa.array(a) for a in words], schema=WORDS))
+    _write(folder / _MARKS, marks)
     _write(folder / _KEYS, _keys(posts, np.diff(tokens.offsets)))
 
 
@@ -92,6 +95,10 @@ class Stage:
     def keys(self, number: int) -> pa.RecordBatch:
         """KEYS of a block."""
         return _read(block_folder(self.folder, number) / _KEYS)
+
+    def marks(self, number: int) -> pa.RecordBatch:
+        """MARKS of a block."""
+        return _read(block_folder(self.folder, number) / _MARKS)
 
     def words(self, number: int) -> Tokens:
         """The words of a block, offsets counted from the block's first."""

@@ -132,6 +132,13 @@ def take(taken: Int64s, count: Int, start: Int, end: Int, chrome: Int) -> Any:
 
 
 @njit(nogil=True, cache=True)
+def sort_taken(taken: Int64s, first: Int, last: Int) -> None:
+    """The stretches first:last that were taken out of one post, in their order in the post."""
+    order = np.argsort(taken[first:last, 0])
+    taken[first:last] = taken[first:last][order]
+
+
+@njit(nogil=True, cache=True)
 def write_row(
     rows: Int64s,
     count: Int,

@@ -259,6 +259,7 @@ def test_every_reader_gives_the_tables_of_the_schema() -> None:
         "jsonl": b'{"text": "Hello"}\n',
         "json": b'[{"text": "Hello"}]',
         "html": b'<html id="XF"><article class="message"><div class="message-body">Hello',
+        "mail": b"From: ann@example.org\n\nHello",
         "csv": b"text\nHello\n",
         "parquet": sinks[0].getvalue(),
         "arrow": sinks[1].getvalue(),

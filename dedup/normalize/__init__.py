@@ -18,10 +18,11 @@ from dedup.normalize.edits import Change, apply, compose, split_at, to_clean
 from dedup.normalize.gate import might_change
 from dedup.normalize.repair import repair
 from dedup.normalize.whitespace import WHY, Tidied, tidy, tidy_all, untouched
-from dedup.schema import CHANGE, NORMALIZED
+from dedup.schema import CHANGE, NORMALIZED, POSTS
 
-__all__ = ["normalize"]
+__all__ = ["keep_page_chrome", "normalize"]
 
+QUOTE_CHROME = "quote_chrome"
 MAX_ROUNDS = 3
 """How often a post is repaired at most. One change can bring up the next: a zero-width space gone from
 the middle of mojibake, say."""
@@ -89,16 +90,27 @@ def _settle(draft: _Draft, settings: Normalize) -> None:
             draft.change(tidy(draft.text))
 
 
+def keep_page_chrome(posts: pa.RecordBatch) -> pa.RecordBatch:
+    """The same posts (schema POSTS), for whose page chrome nobody asks to be deleted."""
+    spans = posts.column("chrome")
+    owners, kept = pc.list_parent_indices(spans), pc.equal(pc.list_flatten(spans).field("why"), QUOTE_CHROME)
+    offsets = np.searchsorted(owners.filter(kept).to_numpy(), np.arange(posts.num_rows + 1)).astype(np.int32)
+    column = pa.ListArray.from_arrays(pa.array(offsets), pc.list_flatten(spans).filter(kept))
+    return posts.set_column(posts.schema.get_field_index("chrome"), POSTS.field("chrome"), column)
+
+
 def _chrome(spans: pa.ListArray) -> Iterable[tuple[int, list[Change]]]:
-    """The deletions a reader asks for, by row: sorted and without overlap, whatever the reader gave."""
-    for row in np.flatnonzero(
-        pc.list_value_length(spans).fill_null(0).to_numpy(zero_copy_only=False)
-    ).tolist():
+    """The deletions a reader asks for, by row: sorted and without overlap, whatever the reader gave.
+
+    What belongs to a quote is decided on with the quote.
+    """
+    goes = pc.not_equal(pc.list_flatten(spans).field("why"), QUOTE_CHROME)
+    for row in pc.unique(pc.list_parent_indices(spans).filter(goes)).to_pylist():
         cuts: list[Change] = []
         done = 0
         for span in sorted(spans[row].as_py(), key=lambda span: (span["start"], span["end"])):
             start = max(span["start"], done)
-            if start < span["end"]:
+            if start < span["end"] and span["why"] != QUOTE_CHROME:
                 cuts.append(Change(start, span["end"], "", span["why"]))
                 done = span["end"]
         yield row, cuts

@@ -14,7 +14,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from dedup.arrays import Int, Int64s, UInt16s, UInt32s, UInt64s
-from dedup.text.tokens import COLON, LINE_START, MIX, PARAGRAPH, tokenize
+from dedup.text.tokens import COLON, LINE_START, MIX, PARAGRAPH, TAG, tokenize
 
 # What the line says was done with the words, in the languages forums speak.
 _VERBS = [
@@ -126,13 +126,6 @@ MOST_NAME_WORDS = 6
 MOST_LINE_WORDS = 40
 
 
-def hash_names(authors: pa.Array) -> NDArray[np.uint64]:
-    """A hash of the words of each name (string column without nulls), 0 where it has none or too many."""
-    tokens = tokenize(authors)
-    hashes: NDArray[np.uint64] = _hash_names(tokens.offsets, tokens.hashes)
-    return hashes
-
-
 def name_table(names: NDArray[np.uint64]) -> Names:
     """Look-up tables for the distinct author names of a dump (`hash_names`)."""
     size = 16
@@ -141,6 +134,13 @@ def name_table(names: NDArray[np.uint64]) -> Names:
     keys = np.zeros(size, np.uint64)
     _fill(keys, names)
     return Names(keys, _word_set(_VERBS), _word_set(_NOUNS))
+
+
+def hash_names(names: pa.Array) -> NDArray[np.uint64]:
+    """Hashes of names (string column without nulls), 0 for one without words."""
+    tokens = tokenize(names)
+    hashes: NDArray[np.uint64] = _hash_names(tokens.offsets, tokens.hashes)
+    return hashes
 
 
 def _word_set(words: list[str]) -> NDArray[np.uint32]:
@@ -250,15 +250,20 @@ def find_attributions(
         if after - line <= MOST_LINE_WORDS:
             verb = False
             colon: Int = np.int64(-1)
-            for i in range(line, after):
+            first = line  # behind the tags of a quote, which announce it by themselves
+            while first < after and info[first] & TAG:
+                first += 1
+            for i in range(first, after):
+                if info[i] & TAG:
+                    continue
                 verb = verb or _among(verbs, hashes[i])
                 if info[i] & COLON:
                     colon = i
             # "quote" among other words is talk about quotes
-            noun = _among(nouns, hashes[line])
+            noun = first < after and _among(nouns, hashes[first])
             if colon >= 0 or noun:
-                start = line
-                name, name_begin, name_end = _longest_name(hashes, line, after, keys)
+                start = first
+                name, name_begin, name_end = _longest_name(hashes, first, after, keys)
                 if (
                     name == 0
                     and verb

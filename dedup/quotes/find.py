@@ -167,6 +167,7 @@ def _search(
             names.keys,
             names.verbs,
             names.nouns,
+            *index.marks,
             index.stands_for,
             window,
             min_words,

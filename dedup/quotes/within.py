@@ -20,6 +20,7 @@ from numba import njit
 from dedup.arrays import Bytes, Int, Int32s, Int64s, UInt16s, UInt32s, UInt64s, grow_rows
 from dedup.quotes.align import evidence_of, finish_lines, grow_chain
 from dedup.quotes.attribution import find_attributions
+from dedup.quotes.marks import announce, named_at
 from dedup.text.shingles import shingle_hash
 from dedup.text.tokens import CHARACTER, CODE, LINE_START, PARAGRAPH, PREFIXED, SENTENCE
 
@@ -41,7 +42,7 @@ MOST_ANNOUNCED_GAP = 24
 MOST_RUNS = 512
 """Exact runs of one chain; a longer passage becomes several."""
 
-OWN, COPIED, CHROME, BOILERPLATE, CODE_COPY = 0, 1, 2, 3, 4
+OWN, COPIED, CHROME, BOILERPLATE, CODE_COPY, IN_TAG = 0, 1, 2, 3, 4, 5
 """What `state` says of a word."""
 
 # columns of a span
@@ -57,7 +58,7 @@ SAME_AUTHOR, ATTRIBUTED, IN_MARK, WHOLE_LINES, IS_CODE, ACROSS, CHROME_BEFORE = 
 @njit(nogil=True, cache=True)
 def leaves(state: Int) -> bool:
     """Whether a word in this state is taken out of its post."""
-    return state in (COPIED, CHROME, BOILERPLATE)
+    return state in (COPIED, CHROME, BOILERPLATE, IN_TAG)
 
 
 @njit(nogil=True, cache=True)
@@ -128,6 +129,9 @@ def find_within(
     name_keys: UInt64s,
     verbs: UInt32s,
     nouns: UInt32s,
+    mark_offsets: Int64s,
+    mark_spans: Int64s,
+    mark_names: UInt64s,
     stands_for: Int64s,
     window: Int,
     min_words: Int,
@@ -143,6 +147,7 @@ def find_within(
     offsets, hashes, info: the words of all posts (see `Tokens`).
     state: uint8 [words], what each word is; copied words are set here.
     authors: int32 [all posts], -1 where unknown; author_names, name_keys, verbs, nouns: see `Names`.
+    mark_offsets, mark_spans, mark_names: see `Marks`.
     stands_for: int64 [all posts]; an exact duplicate of another post is a source, and has no passages.
     window: a source stands at most so many posts of the thread before (0: any).
     min_evidence, min_evidence_lines: in eighths of a nat.
@@ -192,6 +197,16 @@ def find_within(
         if fresh:
             attribution_count = find_attributions(
                 hashes, info, begin, end, name_keys, verbs, nouns, attributions, attribution_names
+            )
+            attribution_count = announce(
+                mark_spans,
+                mark_names,
+                mark_offsets[post],
+                mark_offsets[post + 1],
+                info,
+                attributions,
+                attribution_names,
+                attribution_count,
             )
         # -- seeds → exact runs → chains
         candidate_count = 0
@@ -385,6 +400,11 @@ def find_within(
                         if attribution_names[t] != 0 and attribution_names[t] == author_names[source]:
                             flags |= ATTRIBUTED
                         announcement = t
+                marked_name = named_at(
+                    mark_spans, mark_names, mark_offsets[post], mark_offsets[post + 1], start
+                )
+                if marked_name != 0 and marked_name == author_names[source]:
+                    flags |= ATTRIBUTED
                 if mark_flags and _share_of(info, start, stop, mark_flags) >= 80:
                     flags |= IN_MARK
                 if not nested and is_code(info, start, stop):  # pasted code names nobody

@@ -25,7 +25,9 @@ from dedup.readers.companions import is_companion
 from dedup.readers.delimited import Delimited
 from dedup.readers.json_array import JsonArray
 from dedup.readers.jsonl import Jsonl
+from dedup.readers.mail import Mail
 from dedup.readers.pages import Pages
+from dedup.readers.redact import redact_posts
 from dedup.readers.sources import InputFile, Inputs, Source, find_sources, open_source
 from dedup.readers.sqlite import Sqlite
 from dedup.readers.stackexchange import StackExchange
@@ -61,6 +63,7 @@ READERS: dict[str, Reader] = {
         Jsonl(),
         JsonArray(),
         Pages(),
+        Mail(),
         Delimited(),
         Text(),
     )
@@ -142,7 +145,8 @@ def parse_block(block: Block, settings: Read | None = None) -> Parsed:
     settings = settings or Read()
     if block.error is None:
         with _without_collector():
-            return READERS[block.reader].parse(block, settings)
+            posts, rejected = READERS[block.reader].parse(block, settings)
+        return Parsed(redact_posts(posts) if settings.redact else posts, rejected)
     end = block.byte_start if block.byte_end is None else block.byte_end
     reject = Reject(block.path, block.first_record, block.byte_start, end, block.error, block.data)
     return Parsed(pa.RecordBatch.from_pylist([], schema=POSTS), rejected_batch([reject]))

@@ -18,7 +18,7 @@ from dedup.config import Read
 from dedup.readers.base import Block, posts_batch, repeated
 from dedup.readers.fields import COLUMNS, fields_of, mapping
 from dedup.readers.lines import unit_bytes
-from dedup.readers.marks import prefix_marks
+from dedup.readers.marks import find_marks
 from dedup.readers.records import UNCOMMON
 from dedup.schema import POSTS
 from dedup.text import eights
@@ -59,11 +59,10 @@ def ordinary_posts(
     pieces = np.flatnonzero(readable)
     rows = len(pieces)
     if rows:
-        arrays |= {
+        arrays |= find_marks(arrays["text"]).columns(rows) | {
             "path": repeated(block.path, rows),
             "record": pa.array(pieces + block.first_record),
             "encoding": repeated("utf-8", rows),
-            "marks": prefix_marks(arrays["text"]),
         }
     else:
         arrays = {

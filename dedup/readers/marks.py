@@ -1,15 +1,16 @@
-"""Quotes that plain text marks by itself: lines that begin with `>` (or `&gt;`)."""
+"""Quotes that a text marks by itself: BBCode tags, and lines that begin with `>` (or `&gt;`)."""
 
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from dedup.readers.base import list_array
+from dedup.readers.bbcode import find_tagged
 from dedup.schema import POSTS
 from dedup.text.tokens import utf8_buffers
 
@@ -20,17 +21,44 @@ _LINE = r"\n[ \t]*(?:>|&gt;)(?![=_<]|[:;]-?[()DPp]|\.<)[^\n]*"
 _RUN = re.compile(rf"(?:{_LINE})(?:{_LINE})*")
 _PROMPT = re.compile(r"(?:\n[ \t]*>>>(?: [^\n]*)?)+")
 
+Spans = list[dict[str, Any]]
 
-def prefix_marks(texts: pa.StringArray) -> pa.ListArray:
-    """The `marks` column of posts: one mark for each unbroken run of lines that begin with `>`.
+
+class Quoted(NamedTuple):
+    """The quotes of some texts: by row, entries of the columns `marks` and `chrome`."""
+
+    marks: dict[int, Spans]
+    chrome: dict[int, Spans]
+    """The tags of the marked quotes, inside their marks: `quote_chrome`, which goes with its quote."""
+
+    def columns(self, rows: int) -> dict[str, pa.Array]:
+        """The two columns of POSTS."""
+        return {name: list_array(getattr(self, name), rows, POSTS.field(name).type) for name in self._fields}
+
+
+def find_marks(texts: pa.StringArray) -> Quoted:
+    """The quotes that texts mark: one mark for each tagged quote and each run of lines that begin with `>`.
 
     A run all of whose lines begin with exactly `>>> ` is the prompt of an interpreter, and no quote: a
     third-hand quote stands beside lines with fewer `>`.
     """
-    holding = np.union1d(rows_with(b">", texts), rows_with(b"&gt;", texts))
-    rows = zip(holding.tolist(), texts.take(pa.array(holding)).to_pylist(), strict=True)
-    found = {row: marks for row, text in rows if (marks := line_marks(text))}
-    return list_array(found, len(texts), POSTS.field("marks").type)
+    tagged_rows = rows_with(b"[/", texts)  # every tag must be closed
+    holding = np.union1d(np.union1d(rows_with(b">", texts), rows_with(b"&gt;", texts)), tagged_rows)
+    is_tagged = np.isin(holding, tagged_rows).tolist()
+    quoted = Quoted({}, {})
+    found = zip(holding.tolist(), texts.take(pa.array(holding)).to_pylist(), is_tagged, strict=True)
+    for row, text, may_be_tagged in found:
+        marks = line_marks(text)
+        if may_be_tagged and (tagged := find_tagged(text)):
+            marks += [
+                {"start": t.start, "end": t.end, "author": t.author, "post_id": t.post_id} for t in tagged
+            ]
+            marks.sort(key=lambda mark: (mark["start"], -mark["end"]))
+            tags = sorted(tag for t in tagged for tag in ((t.start, t.body_start), (t.body_end, t.end)))
+            quoted.chrome[row] = [{"start": a, "end": b, "why": "quote_chrome"} for a, b in tags]
+        if marks:
+            quoted.marks[row] = marks
+    return quoted
 
 
 def rows_with(mark: bytes, texts: pa.StringArray) -> NDArray[np.int64]:
@@ -43,12 +71,14 @@ def rows_with(mark: bytes, texts: pa.StringArray) -> NDArray[np.int64]:
     return np.unique(np.searchsorted(begins, np.flatnonzero(found) + begins[0], "right") - 1)
 
 
-def line_marks(text: str) -> list[dict[str, Any]]:
-    """The marks of one text, as rows of MARK."""
+def line_marks(text: str) -> Spans:
+    """The marks of lines of one text that begin with `>`, as rows of MARK."""
+    if ">" not in text and "&gt;" not in text:
+        return []
     lines = "\n" + text
     if "\r" in text:  # same length, so offsets stay; a mark must only not end in what was a CR
         lines = lines.replace("\r\n", " \n").replace("\r", "\n")
-    marks: list[dict[str, Any]] = []
+    marks: Spans = []
     for run in _RUN.finditer(lines):
         if not _PROMPT.fullmatch(run.group()):
             end = run.end() - 1

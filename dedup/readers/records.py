@@ -28,7 +28,7 @@ from dedup.readers.columns import Record, columns_of, text_key
 from dedup.readers.fields import mapping
 from dedup.readers.html_text import Fragment
 from dedup.readers.lenient import Escape
-from dedup.readers.marks import prefix_marks
+from dedup.readers.marks import find_marks
 from dedup.readers.markup import convert, html_marks, looks_like_html
 from dedup.readers.unfold import HOLDERS, unfold
 from dedup.schema import POSTS
@@ -73,11 +73,13 @@ def make_posts(told: Told, settings: Read) -> Made:
     texts, fragments = _converted(arrays["text"].to_pylist(), flat.html)
     if fragments:
         arrays["text"] = pa.array(texts, pa.string())
-        marks = html_marks(texts, fragments, flat.numbers)
+        arrays["marks"] = html_marks(texts, fragments, flat.numbers)
     else:
-        marks = prefix_marks(arrays["text"])
+        arrays |= find_marks(arrays["text"]).columns(count)
     if flat.linking:
-        marks, arrays["parent_id"] = _imageboard_links(texts, flat.linking, marks, arrays["parent_id"])
+        arrays["marks"], arrays["parent_id"] = _imageboard_links(
+            texts, flat.linking, arrays["marks"], arrays["parent_id"]
+        )
     numbers = np.asarray(told.numbers, np.int64)
     rows: Sequence[int] = range(count)
     if flat.rows is not None:
@@ -100,7 +102,6 @@ def make_posts(told: Told, settings: Read) -> Made:
             "path": repeated(told.path, count),
             "record": pa.array(numbers),
             "encoding": encodings,
-            "marks": marks,
             "escapes": list_array(escapes, count, POSTS.field("escapes").type),
         },
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from operator import itemgetter
 from pathlib import PurePath
 from typing import NamedTuple
 
@@ -20,15 +21,13 @@ from dedup.readers.base import (
     Block,
     ByteStream,
     Parsed,
-    list_array,
     posts_batch,
     rejected_batch,
     repeated,
     whole_file,
 )
 from dedup.readers.lines import known_encoding, wide_encoding
-from dedup.readers.marks import prefix_marks
-from dedup.schema import POSTS
+from dedup.readers.marks import find_marks
 
 _BLANK = " \t\r\n"
 _NO_BREAK_SPACE = "\u00a0"
@@ -76,20 +75,20 @@ class Text:
         text, encoding = decode(block.data, block.encoding)
         title, posts = split_thread(text.removeprefix("\ufeff"), settings.separator)
         rows = len(posts)
-        chrome = {
-            row: [{"start": start, "end": end, "why": "page_chrome"} for start, end in post.chrome]
-            for row, post in enumerate(posts)
-        }
         texts = pa.array([post.text for post in posts], pa.string())
+        quoted = find_marks(texts)
+        for row, post in enumerate(posts):
+            if post.chrome:
+                spans = [{"start": start, "end": end, "why": "page_chrome"} for start, end in post.chrome]
+                spans += quoted.chrome.get(row, [])
+                quoted.chrome[row] = sorted(spans, key=itemgetter("start"))
         columns = {
             "text": texts,
             "thread_id": repeated(block.path, rows),
             "path": repeated(block.path, rows),
             "record": pa.array(range(1, rows + 1), pa.int64()),
             "encoding": repeated(encoding, rows),
-            "marks": prefix_marks(texts),
-            "chrome": list_array(chrome, rows, POSTS.field("chrome").type),
-        }
+        } | quoted.columns(rows)
         if title is not None:
             columns["title"] = repeated(title, rows)
         return Parsed(posts_batch(rows, columns), rejected_batch([]))

@@ -35,7 +35,7 @@ URL = 127
 LINE_START = 1 << 7
 """The word is the first on its line."""
 PREFIXED = 1 << 8
-"""The word's line begins with `>`."""
+"""The word's line begins with `>`, or the word stands in a quote that the dump marks otherwise."""
 CODE = 1 << 9
 """The word's line looks like source code."""
 COLON = 1 << 10
@@ -44,6 +44,8 @@ PARAGRAPH = 1 << 11
 """The word is the first after a blank line, or of the post."""
 SENTENCE = 1 << 12
 """The word is the first of a line or sentence."""
+TAG = 1 << 13
+"""The word belongs to markup around a quote; set by `quotes.marks`."""
 RULE = 1 << 14
 """The word is the first after a line of dashes or the like: what sets off a signature."""
 CHARACTER = 1 << 15
