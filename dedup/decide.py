@@ -67,8 +67,9 @@ REPOST_OWN_SHARE = 98
 """Percent of a repost's words that must lie in copied passages: "so true" is worth keeping."""
 MOST_TRIED = 16
 """Posts that one post is compared with as a whole."""
-SOURCE_SHARE = 90
-"""Percent of a passage's matched words that must be found in text that stays."""
+SOURCE_SHARE = 80
+"""Percent of a passage's matched words that must be found in text that stays: as many as an edited quote
+has from its source, so that a quote of it goes where it went."""
 
 
 class Decisions(NamedTuple):

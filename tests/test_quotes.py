@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 
 from dedup.config import Config
+from dedup.outputs import read_corpus
 from dedup.passages import find_quotes
+from dedup.pipeline import clean
 
 SAID = {
     "en": "The third kiln shelf cracked again last night, right along the line that we glued in March.",
@@ -41,6 +46,19 @@ def gone(*posts: tuple[str, str], **settings: Any) -> list[tuple[str, str, str |
     ]
 
 
+def left_of(*posts: tuple[str, str], **settings: Any) -> dict[str, str]:
+    """What is left of each post, by id."""
+    records = [
+        {"id": str(i), "author": author, "thread_id": "t", "text": text}
+        for i, (author, text) in enumerate(posts)
+    ]
+    with TemporaryDirectory() as folder:
+        dump = Path(folder, "dump.jsonl")
+        dump.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
+        clean([dump], Path(folder, "out"), Config().with_settings({"run": {"workers": 1}, **settings}))
+        return {document["id"]: document["text"] for document in read_corpus(Path(folder, "out"))}
+
+
 @pytest.mark.parametrize("language", SAID)
 def test_a_copy_goes_in_every_script(language: str) -> None:
     said = SAID[language]
@@ -52,6 +70,52 @@ def test_a_few_words_are_a_quote_where_a_line_names_their_author() -> None:
         ("1", "right along the line", "0")
     ]
     assert gone(("ann", SAID["en"]), ("bob", f"{ANSWER}\nThere, right along the line, it was thin.")) == []
+
+
+@pytest.mark.parametrize(
+    ("header", "language"),
+    [("อ้างอิง:", "th"), ("คุณ สมชาย เขียนว่า:", "th"), ("引用:", "zh"), ("ann 写道:", "zh")],
+)
+def test_a_line_that_announces_goes_with_the_quote_in_scripts_without_spaces(
+    header: str, language: str
+) -> None:
+    said = SAID[language]
+    rows = found_in(("ann", said), ("bob", f"{header}\n{said}\n\n{ANSWER}"))
+    assert [row["text"].strip() for row in rows] == [said]
+    assert left_of(("ann", said), ("bob", f"{header}\n{said}\n\n{ANSWER}"))["1"] == ANSWER
+
+
+LONG_TALK = [
+    "I personally see a lot of kilns fail for want of tools, so if you could write the book, welcome :)",
+    "But if you do want the other glue, you could do as ann and others have said, or here is another ...",
+    "Anyway, the lines of the table that ann posted in spring are the ones to change, and should end up so:",
+]
+
+
+@pytest.mark.parametrize("talk", LONG_TALK)
+def test_a_long_sentence_before_a_quote_is_no_attribution(talk: str) -> None:
+    assert talk in left_of(("ann", SAID["en"]), ("bob", f"{talk}\n{SAID['en']}\n\n{REMARKS[0]}"))["1"]
+
+
+def test_the_broken_word_of_a_shortened_quote_goes_with_it() -> None:
+    said = f"{SAID['en']} {ANSWER}"
+    broken = f"{said[: said.index('above cone') + 3]}..."
+    assert left_of(("ann", said), ("bob", f"ann wrote:\n{broken}\n\n{REMARKS[1]}"))["1"] == REMARKS[1]
+
+
+def test_a_link_is_a_quote_where_a_line_announces_it() -> None:
+    link = "http://kilns.example/shelves/cordierite.html"
+    said = f"{SAID['en']}\nSee {link} for more."
+    rows = found_in(("ann", said), ("bob", f"Quote:\n{link}\n\n{ANSWER}"))
+    assert [(row["text"].strip(), row["source_id"], row["removed"]) for row in rows] == [(link, "0", True)]
+
+
+def test_a_short_line_alone_is_nobodys_quote() -> None:
+    line = "Mine cracked as well."
+    said = f"{SAID['en']}\n\n{line}"
+    assert gone(("ann", said), ("bob", f"{ANSWER}\n\n{line}\n\n{REMARKS[0]}")) == []
+    # in company of more from the same post it is
+    assert ("1", line, "0") in gone(("ann", said), ("bob", f"{SAID['en']}\n\n{ANSWER}\n\n{line}"))
 
 
 def test_talk_about_quotes_and_names_is_no_attribution() -> None:
@@ -123,6 +187,24 @@ def test_words_changed_in_a_sentence_leave_it_a_copy() -> None:
     rows = found_in(("ann", said), ("bob", f"{edited}\n\n{REMARKS[0]}"))
     assert [(row["removed"], row["source_id"]) for row in rows] == [(True, "0")]
     assert 0.8 <= rows[0]["score"] < 1
+
+
+def test_a_source_edited_after_it_was_quoted_is_a_source_still() -> None:
+    said = f"{SAID['en']} {ANSWER}"
+    edited = said.replace("last night", "this morning").replace("above cone six", "over cone five")
+    text = f"ann wrote:\n{said}\n\n{REMARKS[0]}"
+    rows = found_in(("ann", edited), ("bob", text))
+    assert [(row["removed"], row["source_id"], row["text"].strip()) for row in rows] == [(True, "0", said)]
+    assert 0.8 <= rows[0]["score"] < 1
+
+
+def test_a_quote_of_an_edited_quote_goes_as_well() -> None:
+    said = f"{SAID['en']} {ANSWER}"
+    edited = said.replace("third", "fourth").replace("glued in March", "nailed in May").replace("six", "two")
+    posts = [("ann", said), ("bob", f"ann wrote:\n{edited}\n\n{REMARKS[0]}")]
+    rows = found_in(*posts, ("cid", f"bob wrote:\n{edited}\n{REMARKS[0]}\n\n{REMARKS[1]}"))
+    assert all(row["removed"] for row in rows)
+    assert {row["id"] for row in rows} == {"1", "2"}
 
 
 def test_a_form_filled_in_twice_is_no_copy() -> None:

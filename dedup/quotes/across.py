@@ -29,7 +29,7 @@ from dedup.quotes.within import (
     is_dense,
 )
 from dedup.text.shingles import shingle_hash
-from dedup.text.tokens import LINE_START
+from dedup.text.tokens import CHARACTER, LINE_START
 
 SHINGLE_WORDS = 8
 WINDOW = 16
@@ -215,13 +215,16 @@ def grow_seeds(
         start = chain[first, 0]
         stop = chain[last - 1, 0] + chain[last - 1, 2]
         matched = np.int64(0)
+        thirds = np.int64(0)  # a character of a script without spaces is a third of a word
         evidence = np.int64(0)
         for r in range(first, last):
             matched += chain[r, 2]
+            for i in range(chain[r, 0], chain[r, 0] + chain[r, 2]):
+                thirds += 1 if info[i] & CHARACTER else 3
             evidence += evidence_of(info, chain[r, 0], chain[r, 0] + chain[r, 2])
         same_author = authors[source] >= 0 and authors[source] == authors[post]
         if (
-            matched < min_words
+            thirds < 3 * min_words
             or evidence < min_evidence
             or not is_dense(info, start, stop, offsets[post + 1], matched, last - first, same_author)
         ):

@@ -14,7 +14,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from dedup.arrays import Int, Int64s, UInt16s, UInt32s, UInt64s
-from dedup.text.tokens import COLON, LINE_START, MIX, PARAGRAPH, TAG, tokenize
+from dedup.text.shingles import shingle_hash
+from dedup.text.tokens import CHARACTER, COLON, LINE_START, MIX, PARAGRAPH, TAG, tokenize
 
 # What the line says was done with the words, in the languages forums speak.
 _VERBS = [
@@ -78,6 +79,13 @@ _VERBS = [
     "書",
     "작성",
     "씀",
+    "เขียน",
+    "เขียนว่า",
+    "พูดว่า",
+    "กล่าวว่า",
+    "写道",
+    "寫道",
+    "書きました",
     "viết",
     "menulis",
     "a-scris",
@@ -103,6 +111,8 @@ _NOUNS = [
     "alıntı",
     "παράθεση",
     "引用",
+    "อ้างอิง",
+    "อ้างถึง",
     "인용",
     "originally",
 ]
@@ -114,16 +124,24 @@ class Names(NamedTuple):
     """Authors' names as the attribution kernel looks them up.
 
     keys: uint64 [a power of two], hashes of names by open addressing, 0 where free.
-    verbs, nouns: uint32, sorted word hashes.
+    verbs, nouns: uint64, sorted hashes of words (see `_word_set`).
     """
 
     keys: NDArray[np.uint64]
-    verbs: NDArray[np.uint32]
-    nouns: NDArray[np.uint32]
+    verbs: NDArray[np.uint64]
+    nouns: NDArray[np.uint64]
 
 
 MOST_NAME_WORDS = 6
 MOST_LINE_WORDS = 40
+MOST_SHORT_WORDS = 12
+"""Words of a line that may announce a quote wherever in it the verb stands."""
+MOST_NOUN_WORDS = 16
+MOST_LED_WORDS = 20
+MOST_WORDS_BEHIND = 3
+"""Words between the name or verb of a longer line and the colon that announces."""
+MOST_CHARACTERS = 8
+"""Length of the longest word in the lists above that is written in a script without spaces."""
 
 
 def name_table(names: NDArray[np.uint64]) -> Names:
@@ -143,10 +161,18 @@ def hash_names(names: pa.Array) -> NDArray[np.uint64]:
     return hashes
 
 
-def _word_set(words: list[str]) -> NDArray[np.uint32]:
+def _word_set(words: list[str]) -> NDArray[np.uint64]:
+    """Sorted hashes of words; of one that is several tokens (a script without spaces), that of them all."""
     tokens = tokenize(pa.array(words, pa.string()))
-    single = np.flatnonzero(np.diff(tokens.offsets) == 1)
-    return np.unique(tokens.hashes[tokens.offsets[single]])
+    bounds = zip(tokens.offsets[:-1].tolist(), tokens.offsets[1:].tolist(), strict=True)
+    return np.unique(np.array([_hash_word(tokens.hashes, *bound) for bound in bounds], np.uint64))
+
+
+@njit(nogil=True, cache=True)
+def _hash_word(hashes: UInt32s, begin: Int, end: Int) -> Any:
+    if end - begin == 1:
+        return np.uint64(hashes[begin])
+    return shingle_hash(hashes, begin, end - begin)
 
 
 @njit(nogil=True, cache=True)
@@ -191,7 +217,7 @@ def _known(keys: UInt64s, name: Int) -> Any:
 
 
 @njit(nogil=True, cache=True)
-def _among(words: UInt32s, hash_: Int) -> Any:
+def _among(words: UInt64s, hash_: Int) -> Any:
     low = 0
     high = words.shape[0]
     while low < high:
@@ -201,6 +227,18 @@ def _among(words: UInt32s, hash_: Int) -> Any:
         else:
             high = middle
     return low < words.shape[0] and words[low] == hash_
+
+
+@njit(nogil=True, cache=True)
+def _begins_word(words: UInt64s, hashes: UInt32s, info: UInt16s, at: Int, end: Int) -> Any:
+    """Whether one of the words stands at `at`; in a script without spaces it is several tokens."""
+    if _among(words, np.uint64(hashes[at])):
+        return True
+    if info[at] & CHARACTER:
+        for length in range(2, min(MOST_CHARACTERS, end - at) + 1):
+            if _among(words, shingle_hash(hashes, at, length)):
+                return True
+    return False
 
 
 @njit(nogil=True, cache=True)
@@ -229,8 +267,8 @@ def find_attributions(
     begin: Int,
     end: Int,
     keys: UInt64s,
-    verbs: UInt32s,
-    nouns: UInt32s,
+    verbs: UInt64s,
+    nouns: UInt64s,
     rows: Int64s,
     names: UInt64s,
 ) -> Any:
@@ -247,8 +285,11 @@ def find_attributions(
         after = line + 1
         while after < end and not info[after] & LINE_START:
             after += 1
-        if after - line <= MOST_LINE_WORDS:
-            verb = False
+        size = 0  # in thirds of words
+        for i in range(line, after):
+            size += 1 if info[i] & CHARACTER else 3
+        if size <= 3 * MOST_LINE_WORDS:
+            verb: Int = np.int64(-1)
             colon: Int = np.int64(-1)
             first = line  # behind the tags of a quote, which announce it by themselves
             while first < after and info[first] & TAG:
@@ -256,17 +297,18 @@ def find_attributions(
             for i in range(first, after):
                 if info[i] & TAG:
                     continue
-                verb = verb or _among(verbs, hashes[i])
+                if _begins_word(verbs, hashes, info, i, after):
+                    verb = i
                 if info[i] & COLON:
                     colon = i
             # "quote" among other words is talk about quotes
-            noun = first < after and _among(nouns, hashes[first])
+            noun = first < after and _begins_word(nouns, hashes, info, first, after)
             if colon >= 0 or noun:
                 start = first
                 name, name_begin, name_end = _longest_name(hashes, first, after, keys)
                 if (
                     name == 0
-                    and verb
+                    and verb >= 0
                     and line > begin
                     and not info[line] & PARAGRAPH
                     and line - previous <= 30
@@ -275,11 +317,26 @@ def find_attributions(
                     name, name_begin, name_end = _longest_name(hashes, previous, after, keys)
                     if name != 0:
                         start = previous
-                leads = name != 0 and name_begin == start  # "X said:", and what X said on the same line
-                announces = (noun or (verb and (leads or colon == after - 1))) and (
-                    name != 0 or after - line <= 12
-                )
-                if leads and colon == name_end - 1 and name_end == after:
+                short = size <= 3 * MOST_SHORT_WORDS
+                ends = colon == after - 1
+                announces = noun and (short or (name != 0 and size <= 3 * MOST_NOUN_WORDS))
+                if verb >= 0 and name != 0 and name_begin == start:
+                    # "X said:", and what X said on the same line
+                    for i in range(name_end - 1, min(name_end + MOST_WORDS_BEHIND, after)):
+                        if info[i] & COLON:
+                            colon = i
+                            announces = True
+                            break
+                    announces = announces or (ends and size <= 3 * MOST_LED_WORDS)
+                if verb >= 0 and ends and (name != 0 or short):
+                    # in a longer line the verb comes last, or the name right behind it
+                    announces = (
+                        announces
+                        or short
+                        or after - 1 - verb <= MOST_WORDS_BEHIND
+                        or verb < name_begin <= verb + 2
+                    )
+                if name != 0 and name_begin == start and colon == name_end - 1 and name_end == after:
                     announces = True  # the name and a colon, nothing else
                 if announces:
                     rows[found, 0] = start

@@ -22,7 +22,7 @@ from dedup.quotes.align import evidence_of, finish_lines, grow_chain
 from dedup.quotes.attribution import find_attributions
 from dedup.quotes.marks import announce, named_at
 from dedup.text.shingles import shingle_hash
-from dedup.text.tokens import CHARACTER, CODE, LINE_START, PARAGRAPH, PREFIXED, SENTENCE
+from dedup.text.tokens import CHARACTER, CODE, COLON, LINE_START, PARAGRAPH, PREFIXED, SENTENCE
 
 SEED_WORDS = 3
 MOST_POSTINGS = 64
@@ -127,8 +127,8 @@ def find_within(
     authors: Int32s,
     author_names: UInt64s,
     name_keys: UInt64s,
-    verbs: UInt32s,
-    nouns: UInt32s,
+    verbs: UInt64s,
+    nouns: UInt64s,
     mark_offsets: Int64s,
     mark_spans: Int64s,
     mark_names: UInt64s,
@@ -410,7 +410,9 @@ def find_within(
                 if not nested and is_code(info, start, stop):  # pasted code names nobody
                     flags |= IS_CODE
                 known_source = False
+                company = after_gone or before_gone
                 for a in range(accepted_from, span_count):
+                    company = company or spans[a, SOURCE] == source
                     known_source = known_source or (
                         spans[a, SOURCE] == source
                         and spans[a, FLAGS] & (ATTRIBUTED | IN_MARK | CHROME_BEFORE)
@@ -424,7 +426,7 @@ def find_within(
                 ):
                     need = min_evidence
                 words_needed = min_words
-                if flags & WHOLE_LINES:
+                if flags & WHOLE_LINES and company:
                     words_needed = min(words_needed, 3)
                 if flags & SAME_AUTHOR:
                     # people repeat themselves: only what is long enough was pasted
@@ -447,6 +449,20 @@ def find_within(
                     info, start, stop, end, matched, pieces, flags & SAME_AUTHOR
                 ):
                     continue  # a form that two people filled in, a list in two versions
+                # "… and that the sec..." breaks off inside a word of the source
+                if (
+                    stop + 1 < end
+                    and state[stop] == OWN
+                    and info[stop] & COLON
+                    and not info[stop] & (LINE_START | CHARACTER)
+                    and info[stop + 1] & LINE_START
+                    and matched >= min_words
+                    and candidates[c, END] == stop
+                    and candidate_runs[candidates[c, LAST_RUN] - 1, 1]
+                    + candidate_runs[candidates[c, LAST_RUN] - 1, 2]
+                    < offsets[source + 1]
+                ):
+                    stop += 1
                 if span_count == spans.shape[0]:
                     spans = grow_rows(spans)
                 spans[span_count, POST] = post
@@ -490,7 +506,7 @@ def find_within(
         # -- what an attribution announces and no seed found: a line of one or a few words
         for t in range(attribution_count):
             name = attribution_names[t]
-            if attribution_used[t] or name == 0:
+            if attribution_used[t]:
                 continue
             start = attributions[t, 1]
             while start < end and (state[start] == COPIED or state[start] == CHROME):
@@ -505,13 +521,13 @@ def find_within(
             while stop < end and not info[stop] & LINE_START and state[stop] == OWN:
                 stop += 1
             n = stop - start
-            if n > 8:
+            if n > 8 or (name == 0 and evidence_of(info, start, stop) < min_evidence_lines):
                 continue
             found: Int = np.int64(-1)
             found_post = np.int64(-1)
             for back in range(1, min(d, 50) + 1):
                 source = posts[d - back]
-                if author_names[source] != name:
+                if name != 0 and author_names[source] != name:
                     continue
                 for j in range(offsets[source], offsets[source + 1] - n + 1):
                     same = 0
@@ -541,7 +557,7 @@ def find_within(
             spans[span_count, FIRST_RUN] = run_count
             run_count += 1
             spans[span_count, LAST_RUN] = run_count
-            flags = np.int64(ATTRIBUTED | CHROME_BEFORE)
+            flags = np.int64(CHROME_BEFORE | (ATTRIBUTED if name != 0 else 0))
             if authors[found_post] >= 0 and authors[found_post] == authors[post]:
                 flags |= SAME_AUTHOR
             spans[span_count, FLAGS] = flags
