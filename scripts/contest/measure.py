@@ -71,7 +71,7 @@ def measure(
         process.returncode = os.waitstatus_to_exitcode(status)
         failure = None
         if seconds > limit:
-            failure = f"stopped after {limit:.0f} s"
+            failure = f"stopped after {limit:g} s"
         elif process.returncode:
             failure = f"exit code {process.returncode}: {_last_line(complaints.fileno())}"
     # what peaked between two samples shows in the largest process
