@@ -76,6 +76,6 @@ def _comment_id(comment: LexborNode) -> str | None:
 
 ENGINE = Engine(
     "drupal",
-    (b"Drupal.settings", b"data-drupal-", b"sites/all/", b"sites/default/", b'content="Drupal'),
+    (b"Drupal.settings", b"data-drupal-", b"sites/all/", b"sites/default/"),
     read,
 )

@@ -81,11 +81,8 @@ ENGINE = Engine(
     "invision",
     (
         b"ipb.vars[",
-        b"ipsSettings",
-        b"ipsBreadcrumb",
         b"ipsComment_content",
-        b"class='post_block ",
-        b'class="post_block ',
+        b"post_block hentry",
     ),
     read,
 )

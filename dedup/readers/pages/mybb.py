@@ -66,6 +66,4 @@ def _date(node: LexborNode | None) -> str | None:
     return " ".join("".join(parts).split()) or None
 
 
-ENGINE = Engine(
-    "mybb", (b"my_post_key", b'class="post_body scaleimages"', b'class="post_body" id="pid_'), read
-)
+ENGINE = Engine("mybb", (b"my_post_key", b'class="post_body'), read)

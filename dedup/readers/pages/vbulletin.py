@@ -123,8 +123,6 @@ ENGINE = Engine(
     (
         b'content="vBulletin',
         b'id="post_message_',
-        b"vbulletin_global.js",
-        b"vbulletin-core.js",
         b'class="posttext"',
     ),
     read,
