@@ -40,9 +40,12 @@ _MAX_INDENT = 4
 _MAX_BREAKS = 3
 _LONG_TAG = 400
 
-# The contents of these are not escaped when a tree is serialised; comments are no text.
-_RAW = "script|style|iframe|noembed|noframes|xmp|plaintext"
-_TOKEN = re.compile(rf'(<!--.*?-->|<(?:{_RAW})\b.*?</(?:{_RAW})>|<[^>"]*(?:"[^"]*"[^>"]*)*>)', re.DOTALL)
+# No text, and nothing to look for tags in: what is in these is not escaped in a serialised tree.
+_RAW = re.compile(
+    r"<!--.*?-->|<(script|style|iframe|noembed|noframes|xmp|plaintext)\b[^>]*>.*?</\1>", re.DOTALL
+)
+_RAW_TAGS = ("<!--", "<script", "<style", "<iframe", "<noembed", "<noframes", "<xmp", "<plaintext")
+_TOKEN = re.compile(r'(<[^>"]*(?:"[^"]*"[^>"]*)*>)')
 _BLANK = " \t\n\r\f"
 _BLANKS = re.compile(r"[ \t\n\r\f]+")
 _SHORTENED = re.compile(r"(?:https?://|www\.)\S*\s?(?:\.\.\.|…)\s?\S*\Z")
@@ -115,6 +118,8 @@ class _Writer:
         self.header_depth = 0
 
     def run(self, html: str) -> Rendered:
+        if any(tag in html for tag in _RAW_TAGS):
+            html = _RAW.sub("", html)
         pieces = _TOKEN.split(html)
         if pieces[0]:
             self.text(pieces[0])
@@ -125,7 +130,7 @@ class _Writer:
                     self.line_break()
             elif token[1] == "/":
                 self.close(token)
-            elif token[1] != "!":
+            else:
                 self.begin(token, first)
                 first = False
             if piece and not self.dropped:
