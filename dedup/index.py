@@ -16,7 +16,7 @@ from dedup.arrays import Bytes, Int64s, UInt16s, UInt32s
 from dedup.config import Config
 from dedup.engines.base import Engine
 from dedup.match.exact import collapse
-from dedup.order import order_posts, read_times
+from dedup.order import date_sources, order_posts, read_times
 from dedup.quotes.attribution import Names, hash_names, name_table
 from dedup.quotes.marks import Marks
 from dedup.quotes.threads import Threads, group_threads
@@ -77,7 +77,8 @@ def index_posts(stage: Stage, config: Config, engine: Engine) -> tuple[Index, li
     orphans = (thread_codes < 0) & (parents < 0) & (parent_hashes != 0)
     siblings = ids.codes(np.where(orphans, ids.pair_keys(parent_hashes, paths), np.uint64(0)))
     thread_codes = np.where(orphans, thread_codes.max(initial=-1) + 1 + siblings, thread_codes)
-    times = read_times(batches, paths, config.read.date_format, engine.map_kernels)
+    sources = date_sources(batches, paths)
+    times = read_times(batches, sources, config.read.date_format, engine.map_kernels)
     rank = order_posts(times, thread_codes, parents, paths)
     order = np.empty_like(rank)
     order[rank] = np.arange(len(rank))

@@ -19,25 +19,28 @@ from dedup.dates import parse_dates
 MISSING = np.iinfo(np.int64).min
 """Stands for a time that is missing or cannot be read; earlier than all others."""
 
+FEW_POSTS = 200
+"""Files of fewer posts share the date format of their board: page dumps are thousands of files."""
+
 
 def read_times(
     batches: Collection[pa.RecordBatch],
-    paths: NDArray[np.int32],
+    sources: NDArray[np.int32],
     date_format: str | None = None,
     map_chunks: Callable[..., Iterable[Any]] = map,
 ) -> NDArray[np.int64]:
     """The times of all posts, int64 [posts] in seconds UTC, MISSING where there is none.
 
-    paths: codes of `path`. A date format is chosen once for each source, from all its dates together;
+    sources: codes of `date_sources`. A date format is chosen once for each, from all its dates together;
     these are slices of the batches, so batches that are mapped from files stay there. `map_chunks` may
     read them side by side.
     """
-    times = np.full(len(paths), MISSING, np.int64)
+    times = np.full(len(sources), MISSING, np.int64)
     dates: dict[int, list[pa.StringArray]] = {}
     places: dict[int, list[slice]] = {}
     begin = 0
     for batch in batches:
-        part = paths[begin : begin + batch.num_rows]
+        part = sources[begin : begin + batch.num_rows]
         cuts = [0, *(np.flatnonzero(part[1:] != part[:-1]) + 1).tolist(), len(part)]
         for start, end in pairwise(cuts):
             column = batch.column("created").slice(start, end - start)
@@ -45,14 +48,42 @@ def read_times(
                 dates.setdefault(int(part[start]), []).append(column)
                 places.setdefault(int(part[start]), []).append(slice(begin + start, begin + end))
         begin += batch.num_rows
-    for path, columns in dates.items():
+    for source, columns in dates.items():
         parsed = parse_dates(pa.chunked_array(columns, pa.string()), date_format, map_chunks)
         seconds = parsed.fill_null(MISSING).to_numpy(zero_copy_only=False)
         done = 0
-        for place in places[path]:
+        for place in places[source]:
             times[place] = seconds[done : done + place.stop - place.start]
             done += place.stop - place.start
     return times
+
+
+def date_sources(batches: Collection[pa.RecordBatch], paths: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Codes of what is one source of dates: a file, or the small files of one board together.
+
+    paths: codes of `path`. A page of a forum holds too few dates to tell the day from the month. Its
+    board is its thread id up to the last slash (see the readers of pages and of text threads).
+    """
+    counts = np.bincount(paths)
+    small = counts < FEW_POSTS
+    if len(counts) < 2 or not small.any():
+        return paths
+    sources = np.arange(len(counts), dtype=np.int32)
+    boards: dict[str, int] = {}
+    seen = ~small
+    begin = 0
+    for batch in batches:
+        part = paths[begin : begin + batch.num_rows]
+        begin += batch.num_rows
+        codes, rows = np.unique(part, return_index=True)
+        new = ~seen[codes]
+        threads = batch.column("thread_id").take(pa.array(rows[new])).to_pylist()
+        for code, thread in zip(codes[new].tolist(), threads, strict=True):
+            board, slash, _ = (thread or "").rpartition("/")
+            if slash:
+                sources[code] = boards.setdefault(board, code)
+        seen[codes] = True
+    return sources[paths]
 
 
 def order_posts(

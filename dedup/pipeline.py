@@ -36,7 +36,7 @@ from dedup.normalize import keep_page_chrome, normalize
 from dedup.progress import Progress, Silent
 from dedup.quotes.find import Passages, align_pairs, find_passages, join, protect
 from dedup.quotes.within import count_own
-from dedup.readers import Block, Inputs, find_sources, parse_block, read_blocks
+from dedup.readers import Block, Inputs, find_sources, group_blocks, parse_blocks, read_blocks
 from dedup.report.ratios import Ratios
 from dedup.results import Task, make_results, make_tasks
 from dedup.stage import Stage, block_folder, write_block
@@ -135,10 +135,10 @@ def read(
     advance: Any,
 ) -> Stage:
     """Read, normalize and tokenize all inputs into the work folder."""
-    blocks = enumerate(read_blocks(paths, config.read, BLOCK_BYTES, inputs))
+    groups = enumerate(group_blocks(read_blocks(paths, config.read, BLOCK_BYTES, inputs), BLOCK_BYTES))
     step = partial(read_one, work=work, config=config)
     kept = 0
-    for number, rejects, size, posts in engine.map_batches(step, blocks):
+    for number, rejects, size, posts in engine.map_batches(step, groups):
         rejected.write(rejects)
         advance(size)
         if posts:
@@ -147,15 +147,17 @@ def read(
     return Stage(work, kept)
 
 
-def read_one(numbered: tuple[int, Block], work: Path, config: Config) -> tuple[int, pa.RecordBatch, int, int]:
-    """One block of input → normalized posts and words in the work folder; its rejects come back."""
-    number, block = numbered
-    posts, rejects = parse_block(block, config.read)
+def read_one(
+    numbered: tuple[int, list[Block]], work: Path, config: Config
+) -> tuple[int, pa.RecordBatch, int, int]:
+    """A group of blocks → normalized posts and words in the work folder; the rejects come back."""
+    number, blocks = numbered
+    posts, rejects = parse_blocks(blocks, config.read)
     if config.decide.page_chrome == "keep":
         posts = keep_page_chrome(posts)
     if posts.num_rows:
         write_block(block_folder(work, number), normalize(posts, config.normalize))
-    return number, rejects, len(block.data), posts.num_rows
+    return number, rejects, sum(len(block.data) for block in blocks), posts.num_rows
 
 
 def resemble(index: Index, passages: Passages, config: Config, engine: Engine) -> Passages:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dedup.ids import codes, hash_column
-from dedup.order import MISSING, order_posts, read_times
+from dedup.order import MISSING, date_sources, order_posts, read_times
 
 KERNELS = settings(deadline=None)  # the first example waits for a compiler
 
@@ -140,3 +140,23 @@ def test_times_are_read_source_by_source_across_batches() -> None:
         batches = [whole.slice(0, cut), whole.slice(cut)]
         times = read_times(batches, codes(hash_column(batches, "path"))).tolist()
         assert times == [1083827289, MISSING, 1083827289, 1083827290, 1083827290, MISSING, MISSING]
+
+
+def test_small_files_of_a_board_share_a_date_format() -> None:
+    rows = [
+        ("a", "x.org/7", "03/04/2010"),
+        ("b", "x.org/8", "25/04/2010"),
+        ("c", "y.org/7", "03/04/2010 1:00 pm"),
+        ("d", None, "03/04/2010"),
+        ("e", "9", "04/25/2010"),
+    ]
+    batches = [
+        pa.RecordBatch.from_arrays(
+            [pa.array([value], pa.string()) for value in row], ["path", "thread_id", "created"]
+        )
+        for row in rows
+    ]
+    sources = date_sources(batches, codes(hash_column(batches, "path")))
+    assert sources.tolist() == [0, 0, 2, 3, 4]
+    days = [time // 86400 for time in read_times(batches, sources).tolist()]
+    assert days[0] == days[3] == days[2] + 30  # 3 April; for y.org it is 4 March

@@ -10,10 +10,16 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
+from check_promises import read_lines
+from selectolax.lexbor import LexborHTMLParser
 
+from dedup import clean
 from dedup.config import Read
-from dedup.readers import parse_block, read_blocks, recognise
+from dedup.readers import Block, group_blocks, parse_block, parse_blocks, read_blocks, recognise
+from dedup.readers.pages.names import HeaderNames
+from dedup.readers.pages.render import MAX_QUOTE_DEPTH, render
 
 SAMPLES = Path(__file__).parents[1] / "data" / "pages"
 DESCRIBED = Path(__file__).parent / "pages"
@@ -73,3 +79,207 @@ def test_a_page_is_read_as_a_person_would(name: str) -> None:
     described = tomllib.loads((DESCRIBED / f"{name}.toml").read_text(encoding="utf-8"))
     assert found["posts"] == described["posts"]
     assert found == described
+
+
+def write(path: Path, html: str, encoding: str = "utf-8") -> Path:
+    path.write_bytes(html.encode(encoding))
+    return path
+
+
+def page(*bodies: str, head: str = "", thread: str = "https://x.example/threads/a.1/") -> str:
+    """A XenForo 2 page of these posts."""
+    posts = "".join(
+        f'<article class="message" data-author="Ann" data-content="post-{number}">'
+        f'<div class="message-body">{body}</div></article>'
+        for number, body in enumerate(bodies, 1)
+    )
+    return f'<html id="XF"><head><link rel="canonical" href="{thread}">{head}</head><body>{posts}'
+
+
+def text_and_quotes(html: str, plain_blockquotes: bool = True) -> tuple[str, list[tuple[Any, ...]]]:
+    """What `render` makes of a post's HTML: the text, and author, post id and text of each quote."""
+    tree = LexborHTMLParser(f'<div id="body">{html}</div>')
+    body = tree.css_first("#body")
+    assert body is not None
+    rendered = render(body.html or "", HeaderNames(["Ann", "Bo"]), plain_blockquotes)
+    quotes = [
+        (mark["author"], mark["post_id"], rendered.text[mark["start"] : mark["end"]])
+        for mark in rendered.marks
+    ]
+    return rendered.text, quotes
+
+
+@pytest.mark.parametrize(
+    ("html", "text"),
+    [
+        ("a<br>b<br><br>c", "a\nb\n\nc"),
+        ("<p>a</p>\n<p>b\n c</p>d", "a\n\nb c\n\nd"),
+        ("a <b>b</b>c <i> d</i>", "a bc d"),
+        ("<div>a</div><div>b</div>", "a\nb"),
+        ("x<ul><li>a<li><p>b</p><ol><li>c</ol></ul>y", "x\n\n- a\n- b\n\n  1. c\n\ny"),
+        ("x<pre>\n  a\n    b\n\n</pre>y", "x\n  a\n    b\n\ny"),
+        ("<table><tr><td>a<td>b<tr><td>c</table>", "a\tb\nc"),
+        ("a<script>b</script>c<style>d</style>e<!-- f -->g<iframe><b></iframe>h", "acegh"),
+        ("a<svg><style>x<b></style></svg>b", "ab"),
+        ("a<button>b</button><select><option>c</select>d", "ad"),
+        ("<textarea></div>a</textarea>b", "</div>a\nb"),
+        ("1 &lt; 2 &amp;amp; 3 > 2", "1 < 2 &amp; 3 > 2"),
+        ('<a title="a > b" href="x">c</a>', "c"),
+        ('<img alt=":)" class="smilie"> <img alt="IMG_1.jpg" src="x.jpg">a', ":) a"),
+        ('<a href="http://x.example/long/path">http://x.example/lo...th</a>', "http://x.example/long/path"),
+        ('<a href="/web/2006/http://x.example/long/path">http://x.ex...th</a>', "http://x.ex...th"),
+        (
+            '<a href="https://web.archive.org/web/20060102030405/http://x.example/long">http://x.ex...g</a>',
+            "http://x.example/long",
+        ),
+        ("<p>&nbsp;</p><p>a</p>", "a"),
+        ("", ""),
+        ("<b><i>a<p>b</b>c", "a\n\nbc"),
+    ],
+)
+def test_text_of_html(html: str, text: str) -> None:
+    assert text_and_quotes(html) == (text, [])
+
+
+@pytest.mark.parametrize(
+    ("html", "text", "quotes"),
+    [
+        ("<blockquote>a</blockquote>b", "a\n\nb", [(None, None, "a")]),
+        ("<blockquote></blockquote>b", "b", []),
+        ("<blockquote><blockquote>a</blockquote></blockquote>b", "a\n\nb", [(None, None, "a")]),
+        ("<blockquote><cite>Ann skrobit:</cite>a</blockquote>", "Ann:\na", [("Ann", None, "a")]),
+        (
+            "<blockquote><cite>Bo skrobit:</cite>a</blockquote>"
+            "<blockquote><cite>Eve skrobit:</cite>b</blockquote>",
+            "Bo:\na\n\nEve:\nb",
+            [("Bo", None, "a"), ("Eve", None, "b")],
+        ),
+        ("<blockquote><cite>Eve skrobit:</cite>a</blockquote>", "Eve skrobit:\na", [(None, None, "a")]),
+        (
+            '<div class="quoteheader">Quote</div><div class="quote">a</div>b',
+            "Quote\na\n\nb",
+            [(None, None, "a")],
+        ),
+        ('<div class="quoteheader">Quote</div>b', "b", []),
+        ('<blockquote class="bbCodeBlock--quote" data-quote="Ann">a', "Ann:\na", [("Ann", None, "a")]),
+        ("a <cite>book</cite> b", "a book b", []),
+    ],
+)
+def test_quotes_in_html(html: str, text: str, quotes: list[tuple[Any, ...]]) -> None:
+    assert text_and_quotes(html) == (text, quotes)
+
+
+def test_an_indented_passage_is_no_quote_where_the_engine_has_its_own_markup() -> None:
+    assert text_and_quotes("a<blockquote>b</blockquote>", plain_blockquotes=False) == ("a\nb", [])
+
+
+def test_ten_thousand_quotes_in_one_another(tmp_path: Path) -> None:
+    posts, rejected = read(write(tmp_path / "deep.html", page("<blockquote>q" * 10_000)))
+    assert rejected == []
+    assert posts[0]["text"].split() == ["q"] * 10_000
+    assert len(posts[0]["marks"]) == MAX_QUOTE_DEPTH
+
+
+def test_elements_too_deep_in_one_another_are_a_reject(tmp_path: Path) -> None:
+    posts, rejected = read(write(tmp_path / "deep.html", page("<div>" * 50_000)))
+    assert posts == []
+    assert "deep in one another" in rejected[0]["error"]
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        '<html id="XF"><div class="structItem"><a href="/threads/a.1/">Bees</a></div>',
+        '<html><meta name="generator" content="vBulletin 3.8.4" /><form action="login.php">Log in</form>',
+        '<html><span class="postdetails">No posts exist for this topic</span>',
+        "<!DOCTYPE html><title>404</title><h1>Not found</h1>",
+        "<html>",
+        '<html><div class="post"></div><div class="post"></div>',
+    ],
+)
+def test_a_page_without_posts_is_a_reject_that_says_so(html: str, tmp_path: Path) -> None:
+    posts, rejected = read(write(tmp_path / "page.html", html))
+    assert posts == []
+    assert len(rejected) == 1
+    assert rejected[0]["error"].startswith("no posts in this ")
+    assert rejected[0]["bytes"] == html.encode()
+
+
+@pytest.mark.parametrize(
+    ("declared", "encoding", "found"),
+    [
+        ("utf-8", "utf-8", "utf-8"),
+        ("iso-8859-1", "cp1252", "windows-1252"),
+        ("iso-8859-2", "iso-8859-2", "iso8859-2"),
+        ("iso-8859-1", "utf-8", "utf-8"),  # saved as UTF-8 by a script that kept the tag
+        ("x-sjis", "shift_jis", "cp932"),
+        ("no-such-thing", "utf-8", "utf-8"),
+        ("utf-8", "utf-16", "utf-16-le"),
+    ],
+)
+def test_charsets(declared: str, encoding: str, found: str, tmp_path: Path) -> None:
+    words = "いろは" if encoding == "shift_jis" else "žluťoučký" if encoding == "iso-8859-2" else "naïve"
+    html = page(words, head=f'<meta http-equiv="Content-Type" content="text/html; charset={declared}">')
+    posts, _ = read(write(tmp_path / "page.html", html, encoding))
+    assert (posts[0]["text"], posts[0]["encoding"]) == (words, found)
+
+
+def test_pages_and_captures_of_a_thread_have_the_same_thread_and_ids(tmp_path: Path) -> None:
+    wombat = '<script>__wm.wombat("http://www.x.example:80/f/viewtopic.php?t=5&start=15","2006","https://w/");</script>'
+    rows = (
+        '<a class="maintitle" href="{url}?t=5">Bees</a><table><tr>'
+        '<td><span class="name"><a name="9"></a><b>Ann</b></span></td>'
+        '<td><span class="postdetails">Posted: x</span><span class="postbody">a</span></td></tr></table>'
+    )
+    pages = [
+        f"<html><head>{wombat}</head>" + rows.format(url="/web/2006/http://x.example/f/viewtopic.php"),
+        "<html><!-- saved from url=(0030)https://x.example/f/viewtopic.php?t=5&sid=1 -->"
+        + rows.format(url="viewtopic.php"),
+        "<html><!-- Mirrored from x.example/f/viewtopic.php?t=5 by HTTrack -->"
+        + rows.format(url="viewtopic.php"),
+    ]
+    found = [read(write(tmp_path / f"{number}.html", html))[0][0] for number, html in enumerate(pages)]
+    assert {(post["thread_id"], post["id"]) for post in found} == {("x.example/f/5", "9")}
+    bare, _ = read(write(tmp_path / "bare.html", "<html>" + rows.format(url="viewtopic.php")))
+    assert bare[0]["thread_id"] == f"{tmp_path}/5"
+
+
+def test_a_page_captured_twice_is_kept_once(tmp_path: Path) -> None:
+    said = "The queen left the hive on Tuesday and took half of the bees with her."
+    long = (
+        "Mine stayed the whole summer in spite of the heat and the wasps. I had given them a second box in"
+        " April, before the rape came into flower, and a wet sheet over the roof at noon. By August there"
+        " were nine combs of brood, and nobody had ever thought of leaving."
+    )
+    more = "Edit: they swarmed in May of the next year after all, on the one day that I was away."
+    first, later = page(said, long), page(said, f"{long}<br><br>{more}")
+    pages = [
+        write(tmp_path / "2004.html", first),
+        write(tmp_path / "2005.html", first),
+        write(tmp_path / "2006.html", later),
+    ]
+    clean(pages, tmp_path / "out")
+    records = read_lines(tmp_path / "out", "provenance")
+    assert [record["reason"] for record in records[2:5]] == ["exact_duplicate"] * 3
+    assert [record["action"] for record in records] == ["keep", "keep", "drop", "drop", "drop", "trim"]
+    texts = [record["text"] for record in read_lines(tmp_path / "out", "corpus")]
+    assert texts == [said, long, more]
+
+
+def test_the_reader_can_be_forced() -> None:
+    reader = recognise("page", b"plain words", "html")
+    assert reader is not None
+    assert reader.name == "html"
+    forced = reader.parse(Block(b"plain words", "page", 1, 0, "html"), Read())
+    assert forced.rejected.num_rows == 1
+
+
+def test_groups_of_pages_give_what_pages_give_alone() -> None:
+    paths = sorted(SAMPLES.glob("*.html"))
+    alone = [parse_block(block) for block in read_blocks(paths)]
+    groups = list(group_blocks(read_blocks(paths), 10_000))
+    assert 1 < len(groups) < len(paths)
+    together = [parse_blocks(group) for group in groups]
+    assert pa.concat_batches([parsed.posts for parsed in together]).equals(
+        pa.concat_batches([parsed.posts for parsed in alone])
+    )

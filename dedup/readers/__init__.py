@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import pyarrow as pa
@@ -44,8 +44,10 @@ __all__ = [
     "Reader",
     "Source",
     "find_sources",
+    "group_blocks",
     "open_source",
     "parse_block",
+    "parse_blocks",
     "read_blocks",
     "read_posts",
     "recognise",
@@ -72,6 +74,8 @@ READERS: dict[str, Reader] = {
 
 _HEAD_BYTES = 64 << 10
 _BLOCK_BYTES = 4 << 20
+_MOST_BLOCKS = 1000
+"""In a group: an empty file takes time too."""
 
 
 def recognise(name: str, head: bytes, input_format: str | None = None) -> Reader | None:
@@ -163,6 +167,28 @@ def _without_collector() -> Iterator[None]:
         yield
     finally:
         gc.enable()
+
+
+def group_blocks(blocks: Iterable[Block], block_bytes: int = _BLOCK_BYTES) -> Iterator[list[Block]]:
+    """Blocks in groups of about `block_bytes`, in order: thousands of small files are few tasks."""
+    group: list[Block] = []
+    size = 0
+    for block in blocks:
+        if group and (size + len(block.data) > block_bytes or len(group) == _MOST_BLOCKS):
+            yield group
+            group, size = [], 0
+        group.append(block)
+        size += len(block.data)
+    if group:
+        yield group
+
+
+def parse_blocks(blocks: Sequence[Block], settings: Read | None = None) -> Parsed:
+    """Posts and rejects of a group of blocks, in order. Pure."""
+    parsed = [parse_block(block, settings) for block in blocks]
+    if len(parsed) == 1:
+        return parsed[0]
+    return Parsed(*(pa.concat_batches(list(batches)) for batches in zip(*parsed, strict=True)))
 
 
 def read_posts(

@@ -16,6 +16,7 @@ from dedup.readers.pages.page import (
     digits,
     find_digits,
     from_epoch,
+    outermost,
     text_of,
 )
 from dedup.readers.pages.urls import Address, unwrap
@@ -36,10 +37,10 @@ def read(tree: LexborHTMLParser, address: Address) -> Page:
     found = _TOPIC.match(address.place.partition("?")[0]) or _TOPIC.match(
         unwrap(attribute(title, "href") or "")
     )
-    app = tree.css("article[data-post-id]")
+    app = outermost(tree, "article[data-post-id]")
     topic = found.group(2) if found else attribute(app[0] if app else None, "data-topic-id")
     posts = [_post_of_app(post, topic) for post in app]
-    posts = posts or [_post_for_crawlers(post, topic) for post in tree.css("div.crawler-post")]
+    posts = posts or [_post_for_crawlers(post, topic) for post in outermost(tree, "div.crawler-post")]
     board = (
         tree.css_first(".topic-category .badge-category__name")
         or tree.css_first(".topic-category .badge-category-name")

@@ -12,6 +12,7 @@ from dedup.readers.pages.page import (
     date_after,
     digits,
     find_digits,
+    outermost,
     site_title,
     text_of,
 )
@@ -25,8 +26,8 @@ _NODE = re.compile(r"^(.*?)(?:/\?q=|/)node/(\d+)")
 
 def read(tree: LexborHTMLParser, address: Address) -> Page:
     """The node of a page and its comments; of a page of several nodes, nothing."""
-    nodes = tree.css("div.node") or tree.css("article.node")
-    comments = tree.css("#comments div.comment") or tree.css("article.comment")
+    nodes = outermost(tree, "div.node") or outermost(tree, "article.node")
+    comments = outermost(tree, "#comments div.comment") or outermost(tree, "article.comment")
     found = _NODE.match(address.place)
     number = find_digits(r"^node-(\d+)$", nodes[0].id) if len(nodes) == 1 else None
     topic = found.group(2) if found else number
@@ -76,6 +77,6 @@ def _comment_id(comment: LexborNode) -> str | None:
 
 ENGINE = Engine(
     "drupal",
-    (b"Drupal.settings", b"data-drupal-", b"sites/all/", b"sites/default/", b'content="Drupal'),
+    (b"Drupal.settings", b"data-drupal-", b"sites/all/", b"sites/default/"),
     read,
 )

@@ -9,7 +9,16 @@ import re
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
-from dedup.readers.pages.page import Engine, Page, PagePost, attribute, find_digits, site_title, text_of
+from dedup.readers.pages.page import (
+    Engine,
+    Page,
+    PagePost,
+    attribute,
+    find_digits,
+    is_inside,
+    site_title,
+    text_of,
+)
 from dedup.readers.pages.urls import Address
 
 if TYPE_CHECKING:
@@ -41,19 +50,16 @@ class _Block(NamedTuple):
 
 def read(tree: LexborHTMLParser, address: Address) -> Page:
     """The group of blocks that holds most text, of those most of whose blocks have a name and a date."""
-    groups: dict[tuple[str, ...], list[LexborNode]] = defaultdict(list)
-    seen: set[int] = set()
-    for node in tree.css(_BLOCKS)[:_MOST_BLOCKS]:
-        if node.mem_id not in seen:
-            seen.add(node.mem_id)
-            if (kind := _kind(node)) is not None:
-                groups[kind].append(node)
+    groups: dict[tuple[str, ...], dict[int, LexborNode]] = defaultdict(dict)
+    for node in tree.css(_BLOCKS)[:_MOST_BLOCKS]:  # finds a node once for every word in its class
+        if (kind := _kind(node)) is not None and not is_inside(node, groups[kind]):
+            groups[kind][node.mem_id] = node
     best: list[_Block] = []
     most = 0.0
     for nodes in groups.values():
-        blocks = [_read_block(node) for node in nodes]
+        blocks = [_read_block(node) for node in nodes.values()]
         told = sum((block.author is not None) + (block.created is not None) for block in blocks)
-        if told < len(blocks) or (len(blocks) == 1 and told < 2):
+        if not blocks or told < len(blocks) or (len(blocks) == 1 and told < 2):
             continue
         score = sum(len(block.node.text_lexbor()) for block in blocks) * told / len(blocks)
         if score > most:

@@ -13,6 +13,7 @@ from dedup.readers.pages.page import (
     attribute,
     digits,
     find_digits,
+    outermost,
     text_of,
 )
 from dedup.readers.pages.urls import Address
@@ -26,8 +27,8 @@ _SHOWTOPIC = re.compile(r"^(.*?)/(?:index\.php)?\?(?:.*?[&;])?showtopic=(\d+)")
 
 def read(tree: LexborHTMLParser, address: Address) -> Page:
     """The posts of a topic."""
-    posts = [_post_of_4(body) for body in tree.css("div[data-role='commentContent']")]
-    posts = posts or [_post_of_3(post) for post in tree.css("div.post_block")]
+    posts = [_post_of_4(body) for body in outermost(tree, "div[data-role='commentContent']")]
+    posts = posts or [_post_of_3(post) for post in outermost(tree, "div.post_block")]
     found = _TOPIC.match(address.place) or _SHOWTOPIC.match(address.place)
     boards = tree.css("nav.ipsBreadcrumb li[data-ipsmenu] a,ul[data-role='breadcrumbList'] li > a")
     boards = boards or tree.css("#secondary_navigation a")
@@ -81,11 +82,8 @@ ENGINE = Engine(
     "invision",
     (
         b"ipb.vars[",
-        b"ipsSettings",
-        b"ipsBreadcrumb",
         b"ipsComment_content",
-        b"class='post_block ",
-        b'class="post_block ',
+        b"post_block hentry",
     ),
     read,
 )

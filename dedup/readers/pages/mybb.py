@@ -12,6 +12,7 @@ from dedup.readers.pages.page import (
     attribute,
     digits,
     find_digits,
+    outermost,
     text_of,
 )
 from dedup.readers.pages.urls import Address
@@ -24,7 +25,7 @@ _THREAD = r"(?:showthread\.php\?(?:.*?[&;])?tid=|/thread-)(\d+)"
 
 def read(tree: LexborHTMLParser, address: Address) -> Page:
     """The posts of a thread."""
-    posts = [_post(body) for body in tree.css("div.post_body")]
+    posts = [_post(body) for body in outermost(tree, "div.post_body")]
     boards = tree.css(".navigation a")
     thread = find_digits(_THREAD, address.place) or attribute(tree.css_first("input[name='tid']"), "value")
     return Page(
@@ -66,6 +67,4 @@ def _date(node: LexborNode | None) -> str | None:
     return " ".join("".join(parts).split()) or None
 
 
-ENGINE = Engine(
-    "mybb", (b"my_post_key", b'class="post_body scaleimages"', b'class="post_body" id="pid_'), read
-)
+ENGINE = Engine("mybb", (b"my_post_key", b'class="post_body'), read)

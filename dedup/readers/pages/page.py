@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -74,6 +74,25 @@ def ancestor(node: LexborNode, tag: str, with_class: str | None = None) -> Lexbo
             return found
         found = found.parent
     return None
+
+
+def outermost(tree: LexborHTMLParser, selector: str) -> list[LexborNode]:
+    """What a selector finds, in order, without what lies inside another find: no post holds posts."""
+    found = tree.css(selector)
+    within = {node.mem_id for node in found}
+    return [node for node in found if not is_inside(node, within)]
+
+
+def is_inside(node: LexborNode, within: Collection[int]) -> bool:
+    """Whether one of the nodes with these `mem_id` is around a node, no engine's parts being far apart."""
+    around = node.parent
+    for _ in range(_MOST_LEVELS):
+        if around is None:
+            return False
+        if around.mem_id in within:
+            return True
+        around = around.parent
+    return False
 
 
 def text_of(node: LexborNode | None) -> str | None:

@@ -21,19 +21,50 @@ from dedup.schema import POSTS
 _CHARSET = re.compile(rb"<meta\b[^<>]{0,200}?\bcharset\s*=\s*[\"']?([\w.:-]{2,40})", re.IGNORECASE)
 _HEAD_BYTES = 1 << 14
 
+MAX_DEPTH = 10_500
+"""Elements in one another, in pages with many tags. 10,000 quotes in one another are still read."""
+_ELEMENT = re.compile(rb"<(/?)([A-Za-z][A-Za-z0-9]*)")
+_UNCLOSED = frozenset(
+    b"area base br col embed hr img input link meta param source track wbr".split()
+    + b"p li dt dd tr td th tbody option".split()
+)
+
 
 def parse_page(block: Block) -> Parsed:
     """The posts of a page, or a reject where it holds none."""
     html, encoding = _decode(block)
     data = block.data if not encoding.startswith(("utf-16", "utf-32")) else html.encode()
     engine, address = engine_of(data), page_address(data)
+    depth = _depth(data)
+    if depth > MAX_DEPTH:
+        return _nothing(
+            block, f"elements lie {depth} deep in one another; {MAX_DEPTH} is the most that is read"
+        )
     page = engine.read(LexborHTMLParser(html), address)
-    rejects = []
-    if not page.posts:
-        error = f"no posts in this {engine.name} page: perhaps a list of threads, a login or an error page"
-        rejects = [Reject(block.path, 1, 0, len(block.data), error, block.data)]
-    columns = _columns(page, engine, address, block.path, encoding)
-    return Parsed(posts_batch(len(page.posts), columns), rejected_batch(rejects))
+    bodies = [post.body.html or "" for post in page.posts]
+    if not bodies:
+        return _nothing(
+            block, f"no posts in this {engine.name} page: perhaps a list of threads, a login or an error page"
+        )
+    columns = _columns(page, bodies, engine, address, block.path, encoding)
+    return Parsed(posts_batch(len(bodies), columns), rejected_batch([]))
+
+
+def _nothing(block: Block, error: str) -> Parsed:
+    reject = Reject(block.path, 1, 0, len(block.data), error, block.data)
+    return Parsed(pa.RecordBatch.from_pylist([], schema=POSTS), rejected_batch([reject]))
+
+
+def _depth(data: bytes) -> int:
+    """About how deep elements lie in one another: a parser's time grows with the square of it."""
+    if data.count(b"<") < 2 * MAX_DEPTH:
+        return 0
+    depth = most = 0
+    for closing, name in _ELEMENT.findall(data):
+        if name.lower() not in _UNCLOSED:
+            depth = max(0, depth - 1) if closing else depth + 1
+            most = max(most, depth)
+    return most
 
 
 def _decode(block: Block) -> tuple[str, str]:
@@ -42,12 +73,14 @@ def _decode(block: Block) -> tuple[str, str]:
     return decode(block.data, block.encoding, declared.group(1).decode("latin-1") if declared else None)
 
 
-def _columns(page: Page, engine: Engine, address: Address, path: str, encoding: str) -> dict[str, pa.Array]:
+def _columns(
+    page: Page, bodies: list[str], engine: Engine, address: Address, path: str, encoding: str
+) -> dict[str, pa.Array]:
     posts = page.posts
     names = HeaderNames(post.author for post in posts if post.author)
     texts, marks, chrome, metadata = [], {}, {}, []
-    for row, post in enumerate(posts):
-        body = render(post.body.html or "", names, engine.plain_blockquotes)
+    for row, (post, body_html) in enumerate(zip(posts, bodies, strict=True)):
+        body = render(body_html, names, engine.plain_blockquotes)
         text, signature_start = body.text, len(body.text)
         if post.signature is not None:
             signature = render(post.signature.html or "", names, engine.plain_blockquotes).text

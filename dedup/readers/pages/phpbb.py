@@ -14,6 +14,7 @@ from dedup.readers.pages.page import (
     date_after,
     digits,
     find_digits,
+    outermost,
     text_of,
 )
 from dedup.readers.pages.urls import Address
@@ -28,9 +29,9 @@ _TOPIC = r"(?:viewtopic\.php\?(?:.*?[&;])?t=|/t)(\d+)"
 
 def read_3(tree: LexborHTMLParser, address: Address) -> Page:
     """The posts of a phpBB 3 topic."""
-    posts = [_post_of_prosilver(node) for node in tree.css("div.post")]
+    posts = [_post_of_prosilver(node) for node in outermost(tree, "div.post")]
     if not posts:
-        posts = [_post_of_subsilver2(node) for node in tree.css("b.postauthor")]
+        posts = [_post_of_subsilver2(node) for node in outermost(tree, "b.postauthor")]
     title = tree.css_first(".topic-title a") or tree.css_first("h2 a") or tree.css_first("a.titles")
     topic = find_digits(_TOPIC, address.place) or find_digits(_TOPIC, attribute(title, "href"))
     boards = tree.css("#page-header a[href*='viewforum.php'],.breadcrumbs a[href*='viewforum.php']")
@@ -89,7 +90,7 @@ def read_2(tree: LexborHTMLParser, address: Address) -> Page:
     topic = find_digits(_TOPIC, attribute(title, "href")) or find_digits(_TOPIC, address.place)
     boards = tree.css("a.nav[href*='viewforum.php']")
     return Page(
-        posts=[post for name in tree.css("span.name") if (post := _post_of_2(name)) is not None],
+        posts=[post for name in outermost(tree, "span.name") if (post := _post_of_2(name)) is not None],
         thread=topic,
         board=text_of(boards[0]) if boards else None,
         title=text_of(title),

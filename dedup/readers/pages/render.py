@@ -40,11 +40,14 @@ _MAX_INDENT = 4
 _MAX_BREAKS = 3
 _LONG_TAG = 400
 
-# The contents of these are not escaped when a tree is serialised; comments are no text.
-_RAW = "script|style|iframe|noembed|noframes|xmp|plaintext"
-_TOKEN = re.compile(rf'(<!--.*?-->|<(?:{_RAW})\b.*?</(?:{_RAW})>|<[^>"]*(?:"[^"]*"[^>"]*)*>)', re.DOTALL)
+# No text, and nothing to look for tags in: what is in these is not escaped in a serialised tree.
+_RAW = re.compile(
+    r"<!--.*?-->|<(script|style|iframe|noembed|noframes|xmp|plaintext)\b[^>]*>.*?</\1>", re.DOTALL
+)
+_RAW_TAGS = ("<!--", "<script", "<style", "<iframe", "<noembed", "<noframes", "<xmp", "<plaintext")
+_TOKEN = re.compile(r'(<[^>"]*(?:"[^"]*"[^>"]*)*>)')
+_BLANK = " \t\n\r\f"
 _BLANKS = re.compile(r"[ \t\n\r\f]+")
-_UNPLAIN = re.compile(r"[\t\n\r\f]|  ")
 _SHORTENED = re.compile(r"(?:https?://|www\.)\S*\s?(?:\.\.\.|…)\s?\S*\Z")
 _SMILEY = re.compile(r"smil|emo[jt]", re.IGNORECASE)
 _SOURCE_POST = re.compile(
@@ -115,19 +118,23 @@ class _Writer:
         self.header_depth = 0
 
     def run(self, html: str) -> Rendered:
+        if any(tag in html for tag in _RAW_TAGS):
+            html = _RAW.sub("", html)
         pieces = _TOKEN.split(html)
         if pieces[0]:
             self.text(pieces[0])
         first = True
-        for at in range(1, len(pieces), 2):
-            token = pieces[at]
-            if token.startswith("</"):
+        for token, piece in zip(pieces[1::2], pieces[2::2], strict=True):
+            if token == "<br>":  # noqa: S105
+                if not self.dropped:
+                    self.line_break()
+            elif token[1] == "/":
                 self.close(token)
-            elif not token.startswith("<!"):
+            else:
                 self.begin(token, first)
                 first = False
-            if pieces[at + 1] and not self.dropped:
-                self.text(pieces[at + 1])
+            if piece and not self.dropped:
+                self.text(piece)
         while self.containers:
             self._end_container()
         marks: dict[tuple[int, int], dict[str, Any]] = {}
@@ -153,14 +160,12 @@ class _Writer:
         if self.dropped:
             self.dropped += name not in VOID
             return
-        if name == "br":
-            self.line_break()
-            return
-        if name == "img":
-            self._image(tag)
-            return
         if name in VOID:
-            if name == "hr":
+            if name == "br":
+                self.line_break()
+            elif name == "img":
+                self._image(tag)
+            elif name == "hr":
                 self._block(1)
             return
         # vBulletin 4 and XenForo 1 wrap the whole body in a blockquote
@@ -224,7 +229,7 @@ class _Writer:
             self.pre += 1
 
     def close(self, token: str) -> None:
-        name = token[2:-1].strip().lower()
+        name = token[2:-1]
         if self.dropped:
             self.dropped -= name not in VOID
             return
@@ -348,18 +353,18 @@ class _Writer:
         if self.pre:
             self._text_as_is(piece)
             return
-        if _UNPLAIN.search(piece):
-            piece = _BLANKS.sub(" ", piece)
-        bare = piece.strip(" ")
+        bare = piece.strip(_BLANK)
         if not bare or (bare[0] == "\xa0" and (self.breaks or not self.out) and not bare.strip(" \xa0")):
             self.gap = self.gap or " "  # `<p>&nbsp;</p>` is how editors write an empty line
             return
-        if piece[0] == " ":
-            self.gap = self.gap or " "
+        if piece[0] in _BLANK and not self.gap:
+            self.gap = " "
+        if "\n" in bare or "  " in bare or "\t" in bare:
+            bare = _BLANKS.sub(" ", bare)
         if self.links and len(bare) < _LONG_TAG and ("..." in bare or "…" in bare):
             bare = _full_address(bare, self.links[-1])
         self.write(bare)
-        if piece[-1] == " ":
+        if piece[-1] in _BLANK:
             self.gap = " "
 
     def _text_as_is(self, piece: str) -> None:
@@ -385,8 +390,10 @@ class _Writer:
                 self._due()
                 quote.start = self.length
             self.pending.clear()
-        self._due()
-        self._put(text)
+        if self.breaks or self.gap:
+            self._due()
+        self.out.append(text)
+        self.length += len(text)
 
     def _due(self) -> None:
         if self.breaks:

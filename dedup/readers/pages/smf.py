@@ -13,6 +13,7 @@ from dedup.readers.pages.page import (
     attribute,
     digits,
     find_digits,
+    outermost,
     site_title,
     text_of,
 )
@@ -26,9 +27,9 @@ _TOPIC = r"topic[=,](\d+)"
 
 def read(tree: LexborHTMLParser, address: Address) -> Page:
     """The posts of a topic."""
-    posts = [_post_of_2(body) for body in tree.css("div.inner")]
+    posts = [_post_of_2(body) for body in outermost(tree, "div.inner")]
     if not posts:
-        posts = [_post_of_1(body) for body in tree.css("div.post")]
+        posts = [_post_of_1(body) for body in outermost(tree, "div.post")]
     topic = find_digits(_TOPIC, address.place)
     if topic is None and posts:
         topic = find_digits(_TOPIC, attribute(tree.css_first("a[href*='.msg']"), "href"))

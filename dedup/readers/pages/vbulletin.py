@@ -13,6 +13,7 @@ from dedup.readers.pages.page import (
     attribute,
     digits,
     find_digits,
+    outermost,
     text_of,
 )
 from dedup.readers.pages.urls import Address
@@ -33,9 +34,9 @@ _FOLDERS = re.compile(r"/(?:archive/index\.php|showthread\.php|threads)/")
 
 def read(tree: LexborHTMLParser, address: Address) -> Page:
     """The posts of a thread."""
-    posts = [_post_of_3_or_4(body) for body in tree.css("div[id^='post_message_']")]
-    posts = posts or [_post_of_5(post) for post in tree.css("li.b-post")]
-    posts = posts or [_archived_post(post) for post in tree.css("div.post")]
+    posts = [_post_of_3_or_4(body) for body in outermost(tree, "div[id^='post_message_']")]
+    posts = posts or [_post_of_5(post) for post in outermost(tree, "li.b-post")]
+    posts = posts or [_archived_post(post) for post in outermost(tree, "div.post")]
     thread = attribute(tree.css_first("input[name='t']"), "value")
     found = (find_digits(pattern, address.place) for pattern in _THREADS)
     boards = tree.css("span.navbar a[href*='forumdisplay']") or tree.css(".navbit a") or tree.css(".crumb a")
@@ -123,8 +124,6 @@ ENGINE = Engine(
     (
         b'content="vBulletin',
         b'id="post_message_',
-        b"vbulletin_global.js",
-        b"vbulletin-core.js",
         b'class="posttext"',
     ),
     read,

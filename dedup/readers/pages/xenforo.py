@@ -13,6 +13,7 @@ from dedup.readers.pages.page import (
     digits,
     find_digits,
     from_epoch,
+    outermost,
     text_of,
 )
 from dedup.readers.pages.urls import Address, unwrap
@@ -26,10 +27,10 @@ _THREAD = re.compile(r"^(.*?)/?(?:index\.php\?)?threads/(?:[^/]*\.)?(\d+)(?:/|$)
 def read(tree: LexborHTMLParser, address: Address) -> Page:
     """The posts of a thread; of any other page, none."""
     if tree.css_first("#XenForo") is not None:
-        posts = [_post_of_1(node) for node in tree.css("li.message")]
+        posts = [_post_of_1(node) for node in outermost(tree, "li.message")]
         title, crumbs = tree.css_first(".titleBar h1"), tree.css(".breadcrumb .crust a.crumb")
     else:
-        posts = [_post_of_2(node) for node in tree.css("article.message")]
+        posts = [_post_of_2(node) for node in outermost(tree, "article.message")]
         title, crumbs = tree.css_first("h1.p-title-value"), tree.css(".p-breadcrumbs li a")
     found = _THREAD.match(address.place)
     if found is None:
