@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 
 from dedup.cli import app
 
+FORUM = Path(__file__).resolve().parents[1] / "data" / "forum.jsonl"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
@@ -89,6 +90,17 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def explained(forum_out: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     page = tmp_path_factory.mktemp("explained") / "4003.html"
     done = CliRunner().invoke(app, ["explain", str(forum_out), "4003", "--html", str(page)])
+    assert done.exit_code == 0, done.output
+    return page
+
+
+@pytest.fixture(scope="module")
+def tuned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    page = tmp_path_factory.mktemp("tuned") / "tune.html"
+    done = CliRunner().invoke(
+        app,
+        ["tune", str(FORUM), "--thresholds", "0.5,0.9", "--shingles", "3", "--html", str(page), "--quiet"],
+    )
     assert done.exit_code == 0, done.output
     return page
 
@@ -189,10 +201,12 @@ def test_a_long_list_shows_a_few_and_more_on_demand(browser: Any, tmp_path: Path
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 360)])
-def test_it_is_accessible(browser: Any, report: Path, explained: Path, scheme: str, width: int) -> None:
+def test_it_is_accessible(
+    browser: Any, report: Path, explained: Path, tuned: Path, scheme: str, width: int
+) -> None:
     from axe_playwright_python.sync_playwright import Axe
 
-    for path in (report, explained):
+    for path in (report, explained, tuned):
         viewport = {"width": width, "height": 800}
         with Opened(browser, path, color_scheme=scheme, viewport=viewport) as page:
             page.evaluate("document.querySelectorAll('details').forEach((d, n) => { d.open = n < 12; })")
@@ -261,6 +275,30 @@ def test_an_explanation_tells_the_whole_story(browser: Any, explained: Path) -> 
         assert "first said here" in story and "has it from" in story
         assert page.locator("mark.copy").count() >= 1
         assert page.locator(".sides .side").count() >= 2
+
+
+def test_pairs_around_a_threshold_are_found(browser: Any, tuned: Path) -> None:
+    with Opened(browser, tuned) as page:
+        assert page.locator("tr.chosen").count() == 1
+        page.fill("#high", "0.7")
+        for card in visible_cards(page).all():
+            assert float(card.get_attribute("data-similarity")) <= 0.7
+        page.fill("#high", "1")
+        page.select_option("#kind", "5_words")
+        assert visible_cards(page).count() > 0
+        assert visible_cards(page).first.get_attribute("data-kind") == "5_words"
+
+
+def test_big_clusters_lead_to_their_evidence(browser: Any, report: Path) -> None:
+    with Opened(browser, report) as page:
+        link = page.locator("#where a").first
+        target = link.get_attribute("href")
+        page.fill("#find", "hides everything")
+        page.locator("#shown").filter(has_text="0 of 0").wait_for()
+        link.click()
+        card = page.locator(target)
+        card.locator(".side").first.wait_for()
+        assert link.inner_text() in card.inner_text()
 
 
 def test_a_hostile_explanation(browser: Any, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from dedup.cli import app
 from dedup.config import Config, Match, load_config
 from dedup.outputs import read_provenance
+from dedup.pipeline import clean
 from dedup.sample import Sample
 from dedup.schema import POSTS
 from dedup.sketch.bands import recall_at
@@ -51,6 +52,15 @@ def test_a_setting_does_to_the_whole_dump_what_clean_does(tuning: Tuning, forum_
     assert same.reposts == reasons["repost"]
     assert same.dropped == report["posts"]["dropped"]
     assert same.duplicate_ratio == report["duplicate_ratio"]
+
+
+def test_threads_may_stand_in_any_order(tmp_path: Path) -> None:
+    lines = FORUM.read_text("utf-8").splitlines(keepends=True)
+    dump = tmp_path / "mixed.jsonl"
+    dump.write_text("".join(lines[::3] + lines[2::3] + lines[1::3]), "utf-8")
+    report = clean([dump], tmp_path / "out", ONE_WORKER).report
+    (same,) = tune([dump], ONE_WORKER, thresholds=[], shingles=[]).outcomes
+    assert (same.dropped, same.duplicate_ratio) == (report["posts"]["dropped"], report["duplicate_ratio"])
 
 
 def test_a_lower_threshold_drops_no_fewer_near_duplicates(tuning: Tuning) -> None:

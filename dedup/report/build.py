@@ -22,7 +22,9 @@ def report_page(out: Path, ratios: Mapping[str, Any]) -> str:
     Two passes over provenance and one over the corpus; memory is that of a `Survey`. Raises OutputError
     when the folder cannot be read and ConfigError when a library of the extra `report` is missing.
     """
-    found = survey(out)
+    asked_for = [row["cluster_id"] for row in ratios["clusters"]["largest"]]
+    asked_for += [row["post_id"] for row in ratios["most_quoted"]]
+    found = survey(out, asked_for)
     drawn = plots(ratios, found)
     cards = make_cards(found, read_posts(out, found))
     manifest = outputs.load_manifest(out)

@@ -16,9 +16,15 @@ from dedup.report.visible import visible
 LIMIT = 1800
 """Characters of a text that are shown; the rest is counted."""
 _PLAIN_EDGE = 160
+_FIRST_EDGE = 80
 _MARKED_EDGE = 420
+_WORTH_HIDING = 120
+"""Fewer characters are shown rather than counted."""
+_SNAP = 24
+"""So far a cut moves to stand between two words."""
 _MAX_WORD = 120
 _SHOWN_OF_WORD = 60
+_SIGNS = re.compile(r"\s+|[^\w\s]{1,4}\s?")
 _LONG_WORD = re.compile(rf"\S{{{_MAX_WORD + 1},}}")
 
 
@@ -62,8 +68,9 @@ def excerpt(
             break
         room = limit - shown
         edge = _MARKED_EDGE if segment.kinds else _PLAIN_EDGE
-        before = edge if number > 0 or segment.kinds else 0
-        after = edge if number < len(segments) - 1 or segment.kinds else 0
+        first, last = number == 0, number == len(segments) - 1
+        before = _FIRST_EDGE if first and not segment.kinds else edge
+        after = edge if not last or segment.kinds else 0
         if whole or not marked:
             before, after = limit, 0
         for piece in _elide(text, segment, before, after, room):
@@ -114,17 +121,32 @@ def _segments(text: str, marks: Iterable[Mark]) -> Iterator[_Segment]:
 def _elide(text: str, segment: _Segment, before: int, after: int, room: int) -> Iterator[Piece | int]:
     """The first `before` and last `after` characters of a segment within `room`; a number for what is not."""
     start, end, kinds = segment
-    if end - start <= min(before + after + _PLAIN_EDGE // 4, room):
+    if end - start <= min(before + after + _WORTH_HIDING, room):
         yield from _cut_words(text[start:end], kinds)
         return
     if before + after > room:
         before, after = room, 0
-    if before:
-        yield from _cut_words(text[start : start + before], kinds)
-    if (hidden := end - start - before - after) > 0:
-        yield hidden
-    if after:
-        yield from _cut_words(text[end - after : end], kinds)
+    before_end = _word_end(text, start, min(start + before, end))
+    after_start = max(before_end, _word_start(text, end - after, end))
+    yield from _cut_words(text[start:before_end], kinds)
+    yield after_start - before_end
+    yield from _cut_words(text[after_start:end], kinds)
+
+
+def _word_end(text: str, start: int, cut: int) -> int:
+    """The cut, or the end of the last word before it, if that is near."""
+    if cut == len(text) or text[cut].isspace():
+        return cut
+    near = max(start, cut - _SNAP)
+    return next((at + 1 for at in range(cut - 1, near - 1, -1) if text[at].isspace()), cut)
+
+
+def _word_start(text: str, cut: int, end: int) -> int:
+    """The cut, or the start of the next word, if that is near."""
+    if cut == 0 or text[cut - 1].isspace():
+        return cut
+    near = min(end, cut + _SNAP)
+    return next((at + 1 for at in range(cut, near) if text[at].isspace()), cut)
 
 
 def _cut_words(text: str, kinds: tuple[str, ...]) -> Iterator[Piece | int]:
@@ -139,14 +161,14 @@ def _cut_words(text: str, kinds: tuple[str, ...]) -> Iterator[Piece | int]:
 
 
 def joined(stretches: Sequence[tuple[int, int]], text: str, kind: str) -> list[Mark]:
-    """Stretches as marks, neighbours with only white space between them as one.
+    """Stretches as marks, neighbours with only white space or a few signs between them as one.
 
     >>> joined([(0, 3), (4, 7)], "red fox ran", "only")
     [Mark(start=0, end=7, kind='only')]
     """
     marks: list[Mark] = []
     for start, end in stretches:
-        if marks and text[marks[-1].end : start].isspace():
+        if marks and _SIGNS.fullmatch(text, marks[-1].end, start):
             marks[-1] = marks[-1]._replace(end=end)
         else:
             marks.append(Mark(start, end, kind))

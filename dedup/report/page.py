@@ -100,7 +100,14 @@ def load_templates() -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"count": _count, "percent": _percent, "name": _name, "key": _key, "svg": _markup}
+    environment.filters |= {
+        "count": _count,
+        "posts": _posts,
+        "percent": _percent,
+        "name": _name,
+        "key": _key,
+        "svg": _markup,
+    }
     return environment
 
 
@@ -166,6 +173,10 @@ def _markup(text: str) -> Any:
 
 def _count(number: int) -> str:
     return f"{number:,}"
+
+
+def _posts(number: int) -> str:
+    return "1 post" if number == 1 else f"{number:,} posts"
 
 
 def _percent(share: float) -> str:

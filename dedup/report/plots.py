@@ -23,6 +23,9 @@ from dedup.sketch.bands import recall_at
 INK, MUTED, RULE, ACCENT, SECOND = "#010101", "#020202", "#030303", "#040404", "#050505"
 """Placeholders: the style sheet says what they look like."""
 _WIDTH, _HEIGHT = 380, 190
+_FULL_WIDTH = 440
+"""What `_WIDTH` comes to with its axis: all plots of the page are scaled alike."""
+_FEW = 5
 _MAX_ROWS = 12
 _MAX_LABEL = 26
 _MAX_TICK = 6
@@ -109,7 +112,10 @@ def _over_time(ratios: Mapping[str, Any]) -> Plot | None:
         "mark": {"type": "bar", "color": MUTED, "opacity": 0.35, "width": {"band": 0.8}},
         "height": 40,
         "width": _WIDTH,
-        "encoding": {"x": {**time, "timeUnit": "yearmonth"}, "y": _axis("posts", "posts", tickCount=2)},
+        "encoding": {
+            "x": {**time, "timeUnit": "yearmonth"},
+            "y": _axis("posts", "posts", max(row["posts"] for row in rows), tickCount=2),
+        },
     }
     spec = {"data": {"values": rows}, "vconcat": [share, posts], "spacing": 8}
     return Plot(
@@ -150,7 +156,7 @@ def _similarity(survey: Survey) -> Plot | None:
                 "encoding": {
                     "x": {**x, "field": "from", "bin": {"binned": True}},
                     "x2": {"field": "to"},
-                    "y": _axis("posts", "near-duplicates dropped"),
+                    "y": _axis("posts", "near-duplicates dropped", int(survey.similarity.max())),
                 },
             },
             {
@@ -220,7 +226,7 @@ def threshold_plot(
             "range": [colours[number % len(colours)] for number in range(len(sizes))],
         },
     }
-    base = {"x": x, "y": _axis("value", columns[1]), "color": colour}
+    base = {"x": x, "y": _axis("value", columns[1], max(value for *_, value in points)), "color": colour}
     spec = {
         "width": _WIDTH - 60,
         "height": _HEIGHT,
@@ -275,7 +281,7 @@ def _bars(
         "sort": None,
         "axis": {"title": f"{columns[0]}, from" if brief else columns[0], "labelAngle": 0},
     }
-    y = _axis("count", columns[1])
+    y = _axis("count", columns[1], max(number for _, number in ranges))
     spec = {
         "width": _WIDTH,
         "height": _HEIGHT,
@@ -315,7 +321,7 @@ def _repairs(survey: Survey) -> Plot | None:
         "Encodings repaired",
         f"What stood there → what stands there now, and how often. Posts by the encoding they were read in:"
         f" {read}.",
-        _draw(_sideways(rows, "count", "repairs", ",d")),
+        _draw(_sideways(rows, "repairs")),
         ("repair", "times"),
         tuple((str(row["label"]), f"{row['count']:,}") for row in rows),
     )
@@ -325,15 +331,12 @@ def _boards(ratios: Mapping[str, Any]) -> Plot | None:
     boards = [row for row in ratios["by"]["board"]["rows"] if row["key"]]
     if len(boards) < 2:
         return None
-    rows = [
-        {"label": _short(row["key"]), "count": row["duplicate_ratio"], "number": number}
-        for number, row in enumerate(boards[:_MAX_ROWS])
-    ]
+    rows = [{"label": _short(row["key"]), "count": row["duplicate_ratio"]} for row in boards[:_MAX_ROWS]]
     return Plot(
         "boards",
         "Boards",
         "Share of a board's characters that are copies, boards with most posts first.",
-        _draw(_sideways(rows, "count", "copied characters", ".0%")),
+        _draw(_sideways(rows, "copied characters", format=".0%")),
         ("board", "posts", "copied"),
         tuple(
             (_short(row["key"]), f"{row['posts']:,}", _percent(row["duplicate_ratio"]))
@@ -342,31 +345,39 @@ def _boards(ratios: Mapping[str, Any]) -> Plot | None:
     )
 
 
-def _sideways(rows: Rows, field: str, title: str, number_format: str) -> dict[str, Any]:
-    # labels may be equal once they are cut; the row's number keeps the bars apart
-    numbered = [{**row, "row": number} for number, row in enumerate(rows)]
-    y = {"field": "row", "type": "ordinal", "axis": None}
-    x = _axis(field, title, format=number_format)
+def _sideways(rows: Rows, title: str, **axis: Any) -> dict[str, Any]:
+    # labels may be equal once they are cut; a number before each keeps the bars apart
+    keyed = [{**row, "key": f"{number}|{row['label']}"} for number, row in enumerate(rows)]
+    y = {
+        "field": "key",
+        "type": "ordinal",
+        "sort": None,
+        "axis": {
+            "title": None,
+            "labelExpr": "slice(datum.label, indexof(datum.label, '|') + 1)",
+            "labelColor": INK,
+            "labelLimit": 170,
+        },
+    }
+    counts = "format" not in axis
+    largest = max(row["count"] for row in rows) if counts else None
     return {
-        "width": _WIDTH - 150,
-        "height": {"step": 17},
-        "data": {"values": numbered},
-        "encoding": {"y": y},
-        "layer": [
-            {
-                "mark": {"type": "bar", "color": ACCENT, "height": {"band": 0.8}},
-                "encoding": {"x": x},
-            },
-            {
-                "mark": {"type": "text", "align": "right", "dx": -8, "color": INK, "limit": 170},
-                "encoding": {"x": {"value": 0}, "text": {"field": "label"}},
-            },
-        ],
+        "width": _FULL_WIDTH,
+        "height": {"step": 18},
+        "autosize": {"type": "fit-x", "contains": "padding"},
+        "data": {"values": keyed},
+        "mark": {"type": "bar", "color": ACCENT, "height": {"band": 0.8}},
+        "encoding": {"y": y, "x": _axis("count", title, largest, **axis)},
     }
 
 
-def _axis(field: str, title: str, **more: Any) -> dict[str, Any]:
-    axis = {"title": title, "tickCount": 4, "format": ",d", "tickMinStep": 0 if "format" in more else 1}
+def _axis(field: str, title: str, largest: float | None = None, **more: Any) -> dict[str, Any]:
+    """A quantitative channel; `largest` is given for counts, which have no ticks between whole numbers."""
+    axis = {"title": title, "tickCount": 4}
+    if largest is not None:
+        axis["format"] = ",d"
+    if largest is not None and largest <= _FEW:
+        axis["values"] = list(range(int(largest) + 1))
     return {
         "field": field,
         "type": "quantitative",
@@ -376,14 +387,14 @@ def _axis(field: str, title: str, **more: Any) -> dict[str, Any]:
 
 
 def _ranges(bounds: Sequence[int], counts: NDArray[np.int64]) -> list[tuple[str, int]]:
-    """Labels and counts of bins: `2`, `6–10`, `101+`; empty bins at either end are left out."""
+    """Labels and counts of bins: `2`, `6–10`, `101+`; empty bins at the end are left out."""
     labels = [f"{low}" if high == low + 1 else f"{low}–{high - 1}" for low, high in pairwise(bounds)]
     labels.append(f"{bounds[-1]}+")
     filled = np.flatnonzero(counts)
     if not len(filled):
         return []
     pairs = list(zip(labels, (int(number) for number in counts), strict=True))
-    return pairs[: int(filled[-1]) + 1]
+    return pairs[: max(int(filled[-1]) + 1, _FEW)]
 
 
 def _brief(number: int) -> str:

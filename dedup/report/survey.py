@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -32,12 +32,14 @@ SIZES = (2, 3, 4, 5, 6, 11, 21, 51, 101)
 """Bins of cluster sizes, in posts."""
 MAX_POSITIONS = 200_000
 """Distances are measured in whole threads with about so many posts together."""
+MAX_ASKED = 3
+"""Copies of a post that was asked for, of each kind."""
 MAX_PASSAGES = 40
 """Passages of one post that are shown."""
 _MAX_REPAIR_KINDS = 20_000
 _MAX_REPAIR_CHARS = 24
 
-BORDERLINE, TYPICAL = 40, 40
+BORDERLINE, TYPICAL = 60, 60
 """Posts of each kind of evidence that are chosen, as borderline cases and by the hash of their id."""
 KINDS = ("near_duplicate", "repost", "quote", "exact_duplicate", "boilerplate", "kept")
 """Kinds of evidence; `kept` are copies that were found and stay."""
@@ -107,8 +109,12 @@ class Survey:
         return np.bincount(_bin(sizes, SIZES), minlength=len(SIZES)).astype(np.int64)
 
 
-def survey(out: Path) -> Survey:
-    """Survey a finished output folder. Raises OutputError when it cannot be read."""
+def survey(out: Path, asked_for: Collection[str] = ()) -> Survey:
+    """Survey a finished output folder.
+
+    asked_for: posts of which some copies are chosen whatever the others are like. Raises OutputError when
+    the folder cannot be read.
+    """
     manifest = outputs.load_manifest(out)
     posts = int(manifest.counts.get("posts", 0))
     settings = {**manifest.config}
@@ -120,7 +126,7 @@ def survey(out: Path) -> Survey:
         lengths=np.zeros(len(LENGTHS), np.int64),
         distances=np.zeros(len(DISTANCES), np.int64),
     )
-    passing = _Pass(found)
+    passing = _Pass(found, asked_for)
     for record in outputs.read_provenance(out):
         passing.see(record)
     passing.finish()
@@ -128,8 +134,11 @@ def survey(out: Path) -> Survey:
 
 
 class _Pass:
-    def __init__(self, survey: Survey) -> None:
+    def __init__(self, survey: Survey, asked_for: Collection[str]) -> None:
         self._survey = survey
+        self._asked_for = frozenset(asked_for)
+        # (source, kind) → copies of it that are shown because they were asked for
+        self._shown_of: Counter[tuple[str, str]] = Counter()
         self._choice = {kind: _Choice(kind, _SHARE.get(kind, 1.0)) for kind in KINDS}
         self._threshold = survey.config.match.threshold
         self._similarities: list[float] = []
@@ -222,7 +231,18 @@ class _Pass:
             repairs[key] += 1
 
     def _choose(self, kind: str, record: dict[str, Any], doubt: float) -> None:
-        self._choice[kind].offer(record, doubt)
+        asked = False
+        for source in self._asked_for & _sources(record):
+            if self._shown_of[source, kind] < MAX_ASKED:
+                self._shown_of[source, kind] += 1
+                asked = True
+        self._choice[kind].offer(record, doubt, asked=asked)
+
+
+def _sources(record: dict[str, Any]) -> set[str]:
+    """The posts a record refers to as the origin of what it copies."""
+    sources = {edit.get("source_id") for edit in record["edits"]}
+    return {source for source in (*sources, record["duplicate_of"]) if source is not None}
 
 
 def _strength(edit: dict[str, Any]) -> float:
@@ -247,10 +267,13 @@ class _Choice:
         self._doubtful: list[tuple[float, int, Chosen]] = []
         self._typical: list[tuple[float, int, Chosen]] = []
         self._numbers = count()
+        self._asked: list[Chosen] = []
         self.candidates = 0
 
-    def offer(self, record: dict[str, Any], doubt: float) -> None:
+    def offer(self, record: dict[str, Any], doubt: float, *, asked: bool) -> None:
         self.candidates += 1
+        if asked:
+            self._asked.append(_chosen(self._kind, record, doubt))
         number = next(self._numbers)
         chance = xxhash.xxh32_intdigest(record["id"].encode())
         made: Chosen | None = None
@@ -267,7 +290,8 @@ class _Choice:
 
     def chosen(self) -> list[Chosen]:
         """The chosen posts, the most doubtful first."""
-        posts = {post.id: post for _, _, post in (*self._typical, *self._doubtful)}
+        posts = {post.id: post for post in self._asked}
+        posts |= {post.id: post for _, _, post in (*self._typical, *self._doubtful)}
         return sorted(posts.values(), key=lambda post: (post.doubt, post.id))
 
 
