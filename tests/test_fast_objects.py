@@ -15,10 +15,12 @@ from dedup.config import Read
 from dedup.readers import Parsed
 from dedup.readers.base import Block
 from dedup.readers.fast_objects import ordinary_posts
+from dedup.readers.json_array import JsonArray
 from dedup.readers.jsonl import Jsonl
 from dedup.readers.lines import first_invalid, line_bounds
 from dedup.readers.objects import parse_pieces
 from dedup.text import flat_json
+from dedup.writers.metadata import OWN_KEYS
 
 _CHARACTERS = st.sampled_from('ab>"\\/\n\r\t \x00\x1f\x7f\u00e9\u4e2d\U0001f600\u2028\ufeff')
 _STRINGS = st.text(_CHARACTERS, max_size=20)
@@ -41,9 +43,33 @@ def dumped(value: Any, ascii_only: bool, separators: tuple[str, str] | None) -> 
 
 _OBJECTS = st.builds(dumped, st.dictionaries(_KEYS, _VALUES, max_size=6), st.booleans(), _SPACED)
 _POSTS = st.builds(
-    dumped, st.fixed_dictionaries({"text": _STRINGS}, optional={"id": _VALUES, "author": _VALUES}),
-    st.booleans(), _SPACED,
-)  # fmt: skip
+    dumped,
+    st.fixed_dictionaries(
+        {"text": _STRINGS},
+        optional={
+            "id": _VALUES,
+            "author": _VALUES,
+            "metadata": st.dictionaries(_KEYS, _VALUES, max_size=4) | _VALUES,
+        },
+    ),
+    st.booleans(),
+    _SPACED,
+)
+_OWN = st.builds(
+    dumped,
+    st.fixed_dictionaries(
+        {"id": _STRINGS, "text": _STRINGS, "source": _STRINGS},
+        optional={
+            "created": _STRINGS,
+            "metadata": st.fixed_dictionaries(
+                dict.fromkeys(OWN_KEYS, st.none() | _STRINGS), optional={"likes": _VALUES, "source": _VALUES}
+            ),
+        },
+    ),
+    st.booleans(),
+    _SPACED,
+)
+"""Records of a corpus of ours."""
 _ODD_LINES = r"""
 {}
 []
@@ -85,6 +111,11 @@ null
 {"text":"x","n":[ { } , [ ] ]}
 {"text":"x","metadata":{"author":"ann","id":2}}
 {"text":"x","metadata":"ann"}
+{"text":"x","metadata":{}}
+{"text":"x","metadata":{"text":"y"}}
+{"text":"x","metadata":{"a":1,"a":2}}
+{"text":"x","metadata":{"\u0061":1}}
+{"text":"x","metadata":{"a":{"a":1}},"id":7}
 {"text":null,"body":"y"}
 {"text":"","body":"y"}
 {"text":"","body":null}
@@ -105,7 +136,7 @@ _ODD = st.sampled_from(
 
 @st.composite
 def mutated(draw: st.DrawFn) -> bytes:
-    line = draw(st.one_of(_OBJECTS, _POSTS, _ODD)).encode("utf-8", "surrogatepass")
+    line = draw(st.one_of(_OBJECTS, _POSTS, _OWN, _ODD)).encode("utf-8", "surrogatepass")
     for _ in range(draw(st.integers(0, 2))):
         at = draw(st.integers(0, len(line)))
         new = draw(
@@ -115,7 +146,7 @@ def mutated(draw: st.DrawFn) -> bytes:
     return line
 
 
-_LINES = st.lists(st.one_of(_POSTS.map(str.encode), _OBJECTS.map(str.encode), mutated()), max_size=6)
+_LINES = st.lists(st.one_of((_POSTS | _OWN | _OBJECTS).map(str.encode), mutated()), max_size=6)
 
 
 def both(data: bytes, read: Read) -> tuple[Parsed, Parsed]:
@@ -127,7 +158,7 @@ def both(data: bytes, read: Read) -> tuple[Parsed, Parsed]:
     return Jsonl().parse(block, read), parse_pieces(pieces, starts.tolist, block, read)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(_LINES, st.sampled_from([{}, {"text": "body"}, {"text": "tags", "title": "tags"}, {"author": "none"}]))
 @example([b'{"text":"\\u00e9\\n\\ud83d\\ude00"}'], {})
 def test_the_same_as_without_kernels(lines: list[bytes], fields: dict[str, str]) -> None:
@@ -171,8 +202,8 @@ def test_strict_json_is_ordinary(lines: list[str]) -> None:
 def test_what_is_not_ordinary() -> None:
     odd = [
         '{"text":null}', '{"body":["x"]}', '{"a":1}', "{}", '{"text":"x","text":"y"}', '{"text":"\\ud800"}',
-        '{"text":"x"}{"text":"y"}', '{"text":"x","author":{"name":"ann"}}', '{"text":"x","metadata":{}}',
-        '{"text":"x","n":NaN}', "x", '{"te\\u0078t":"x"}',
+        '{"text":"x"}{"text":"y"}', '{"text":"x","author":{"name":"ann"}}',
+        '{"text":"x","metadata":{"a":1,"a":2}}', '{"text":"x","n":NaN}', "x", '{"te\\u0078t":"x"}',
     ]  # fmt: skip
     posts, rest = ordinary('{"text":"x"}', *odd, "", '{"text":"y"}')
     assert (posts["record"].to_pylist(), rest) == ([1, 15], list(range(1, 13)))
@@ -191,9 +222,22 @@ def test_lines_that_are_not_ascii_in_another_encoding() -> None:
     assert ordinary(*lines, encoding="windows-1252", given="windows-1252")[1] == [0, 1, 2, 3, 4]
 
 
+@settings(max_examples=50, deadline=None)
+@given(st.lists(_POSTS.map(json.loads), max_size=5))
+def test_elements_of_an_array_may_stand_on_several_lines(records: list[Any]) -> None:
+    lines = "\n".join(map(json.dumps, records)).encode()
+    array = json.dumps(records, indent=1).encode()
+    expected = Jsonl().parse(Block(lines, "dump", 1, 0, "jsonl"), Read()).posts
+    found = JsonArray().parse(Block(array, "dump", 1, 0, "json"), Read()).posts
+    metadata = [column.to_pylist() for column in (found["metadata"], expected["metadata"])]
+    assert list(map(json.loads, metadata[0])) == list(map(json.loads, metadata[1]))
+    others = [name for name in found.schema.names if name != "metadata"]
+    assert found.select(others).equals(expected.select(others))
+
+
 def test_keys_of_the_same_hash_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     data = np.frombuffer(b'{"ab":1}{"cd":2}{"ab":3}', np.uint8)
     starts = np.array([0, 8, 16])
     scanned = flat_json.scan(data, starts, starts + 8)
-    shapes = list(flat_json.shapes_of(data, scanned._replace(shapes=np.full(3, 7, np.uint64))))
+    shapes = list(flat_json.shapes_of(scanned._replace(shapes=np.full(3, 7, np.uint64))))
     assert [(shape.keys, shape.pieces.tolist()) for shape in shapes] == [(("ab",), [0, 2])]

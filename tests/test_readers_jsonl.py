@@ -149,6 +149,18 @@ def test_fields_inside_metadata() -> None:
     assert post["metadata"] == '{"source":"forum","url":"u"}'
 
 
+def test_metadata_that_is_empty_or_no_object_beside_one_that_is_not() -> None:
+    lines = [
+        '{"text":"a","metadata":"x"}',
+        '{"text":"a","metadata":{}}',
+        '{"text":"a","metadata":{"text":1}}',
+    ]
+    expected = ['{"metadata":"x"}', "{}", '{"metadata":{"text":1}}']
+    for order in ([0, 1, 2], [1, 0, 2], [2, 1, 0]):
+        posts, rejects = parse("\n".join(lines[at] for at in order).encode())
+        assert ([post["metadata"] for post in posts], rejects) == ([expected[at] for at in order], [])
+
+
 def test_metadata_whose_keys_would_collide_stays() -> None:
     post = one({"text": "x", "url": "1", "metadata": {"author": "ann", "url": "2"}})
     assert post["author"] is None

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import msgspec
 import pyarrow as pa
@@ -44,6 +45,8 @@ class Columns(NamedTuple):
 
     arrays: dict[str, pa.Array]
     """Columns of POSTS: those of `fields.COLUMNS`, and `metadata`."""
+    texts: list[str]
+    """The `text` column again, as Python strings."""
     unreadable: dict[int, str]
     """Rows without a text, and why; their `text` is empty."""
 
@@ -69,6 +72,7 @@ def columns_of(records: Sequence[Record], mapped: tuple[tuple[str, str], ...]) -
         _take(shape, rows, flat, raws, picked)
 
     arrays: dict[str, pa.Array] = {}
+    texts: list[str] = []
     unreadable: dict[int, str] = {}
     unfit: dict[int, frozenset[int]] = {}  # row → columns whose value is more than the column holds
     for index, column in enumerate(COLUMNS):
@@ -77,19 +81,20 @@ def columns_of(records: Sequence[Record], mapped: tuple[tuple[str, str], ...]) -
             if None in values:
                 rejected = [row for row, value in enumerate(values) if value is None]
                 unreadable = {row: _why_unreadable(records[row], mapped) for row in rejected}
-                values = [value or "" for value in values]
+            texts = cast(list[str], [value or "" for value in values] if unreadable else values)
+            arrays[column] = pa.array(texts, pa.string())
         else:
             for row in unfit_rows:
                 unfit[row] = unfit.get(row, frozenset()) | {index}
             if "" in values:
                 values = [value or None for value in values]
-        arrays[column] = pa.array(values, pa.string())
+            arrays[column] = pa.array(values, pa.string())
 
     metadata = ["{}"] * len(flat)
     for shape, rows in shapes:
         _collect_rest(shape, rows, flat, picked, unfit, metadata)
     arrays["metadata"] = pa.array(metadata, pa.string())
-    return Columns(arrays, unreadable)
+    return Columns(arrays, texts, unreadable)
 
 
 def _shapes(flat: list[Record], mapped: tuple[tuple[str, str], ...]) -> list[tuple[_Shape, list[int]]]:
@@ -107,19 +112,13 @@ def _shapes(flat: list[Record], mapped: tuple[tuple[str, str], ...]) -> list[tup
         if fields.metadata is None:
             shapes.append((_Shape(keys, fields.candidates), rows))
             continue
-        shape_of: dict[tuple[str, ...], tuple[_Shape, list[int]]] = {}
+        shape_of: dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[_Shape, list[int]]] = {}
         for row in rows:
             inner = _open_metadata(flat, row, fields.metadata)
-            if inner not in shape_of:
-                candidates = fields.candidates
-                if inner:
-                    inside = fields_of(inner, ()).candidates
-                    candidates = tuple(
-                        found + inside[index] if index in _FROM_METADATA else found
-                        for index, found in enumerate(candidates)
-                    )
-                shape_of[inner] = _Shape(tuple(flat[row]), candidates), []
-            shape_of[inner][1].append(row)
+            keys = tuple(flat[row])
+            if (keys, inner) not in shape_of:
+                shape_of[keys, inner] = _Shape(keys, with_inner(fields.candidates, inner)), []
+            shape_of[keys, inner][1].append(row)
         shapes += shape_of.values()
     return shapes
 
@@ -133,13 +132,34 @@ def _open_metadata(flat: list[Record], row: int, key: str) -> tuple[str, ...]:
     if bytes(record[key])[:1] != b"{":
         return ()
     inner: Record = {**_OBJECT.decode(record[key])}
-    outer = {name: value for name, value in record.items() if name != key}
-    if outer.keys() - {"created"} == _OWN_RECORD and inner.keys() >= _OWN_METADATA:
-        del outer["source"], inner["cluster_id"]
-    if not outer.keys().isdisjoint(inner):
+    opened = open_keys(tuple(record), key, tuple(inner))
+    if opened is None:
         return ()
-    flat[row] = outer | inner
-    return tuple(inner)
+    flat[row] = {name: record[name] for name in opened[0]} | {name: inner[name] for name in opened[1]}
+    return opened[1]
+
+
+@lru_cache(4096)
+def open_keys(
+    outer: tuple[str, ...], metadata: str, inner: tuple[str, ...]
+) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
+    """The keys of a record and of its `metadata` object, side by side; None where keys would collide."""
+    dropped = {metadata}
+    if set(outer) - {"created", metadata} == _OWN_RECORD and set(inner) >= _OWN_METADATA:
+        dropped |= {"source"}
+        inner = tuple(key for key in inner if key != "cluster_id")
+    beside = tuple(key for key in outer if key not in dropped)
+    return (beside, inner) if set(beside).isdisjoint(inner) else None
+
+
+def with_inner(
+    candidates: tuple[tuple[str, ...], ...], inner: tuple[str, ...]
+) -> tuple[tuple[str, ...], ...]:
+    """For each column the keys that may hold it, where a `metadata` object has put `inner` beside others."""
+    inside = fields_of(inner, ()).candidates
+    return tuple(
+        found + inside[index] if index in _FROM_METADATA else found for index, found in enumerate(candidates)
+    )
 
 
 def _take(

@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 import msgspec
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from dedup.config import Read
 from dedup.normalize.decode import decode
@@ -17,7 +19,7 @@ from dedup.readers.base import Block, ByteStream, Parsed, Reject, rejected_batch
 from dedup.readers.columns import Record
 from dedup.readers.lenient import read_elements
 from dedup.readers.lines import known_encoding, wide_encoding
-from dedup.readers.objects import parse_pieces, sample_records
+from dedup.readers.objects import parse_objects, sample_records
 from dedup.readers.records import SAMPLE_RECORDS, find_markup, plain_records
 
 _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
@@ -49,11 +51,9 @@ class JsonArray:
         rest: list[Reject] = []
         try:
             elements = [bytes(element) for element in _ARRAY.decode(data)] if _is_array(data) else [data]
-            starts = _find(elements, data)
         except (msgspec.MsgspecError, RecursionError):
             spans, remainder = read_elements(text)
             elements = [text[start:end].encode() for start, end in spans]
-            starts = _find(elements, data)
             if remainder is not None:
                 at = len(text[: remainder.start].encode())
                 rest = [
@@ -62,12 +62,9 @@ class JsonArray:
                     )
                 ]
         markup = find_markup(sample_records(elements[:SAMPLE_RECORDS]), settings)
-        posts, rejected = parse_pieces(
-            elements,
-            lambda: starts,
-            block._replace(encoding=None, byte_start=mark, markup=markup),
-            settings,
-        )
+        starts, ends = _find(elements, data)
+        whole = block._replace(data=data, encoding=None, byte_start=mark, markup=markup)
+        posts, rejected = parse_objects(starts, ends, whole, settings)
         if len(elements) == 1:  # a topic: its posts are counted
             at = posts.schema.get_field_index("record")
             places = pa.array(range(1, posts.num_rows + 1), pa.int64())
@@ -89,11 +86,13 @@ def _is_array(data: bytes) -> bool:
     return data.lstrip()[:1] == b"["
 
 
-def _find(elements: list[bytes], data: bytes) -> list[int]:
-    starts = []
+def _find(elements: list[bytes], data: bytes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Where the elements start and end."""
+    starts, ends = [], []
     at = 0
     for element in elements:
         at = data.index(element, at)
         starts.append(at)
         at += len(element)
-    return starts
+        ends.append(at)
+    return np.array(starts, np.int64), np.array(ends, np.int64)

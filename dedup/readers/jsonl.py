@@ -9,9 +9,8 @@ from collections.abc import Iterator
 
 from dedup.config import Read
 from dedup.normalize.decode import decode
-from dedup.readers.base import KEPT_REJECT_BYTES, Block, ByteStream, Parsed, rejected_batch
+from dedup.readers.base import KEPT_REJECT_BYTES, Block, ByteStream, Parsed
 from dedup.readers.columns import Record
-from dedup.readers.fast_objects import in_order, ordinary_posts
 from dedup.readers.lines import (
     ENCODING_BYTES,
     count_lines,
@@ -26,7 +25,7 @@ from dedup.readers.lines import (
     wide_encoding,
 )
 from dedup.readers.markup import SAMPLE_BYTES
-from dedup.readers.objects import parse_pieces, sample_records, too_long
+from dedup.readers.objects import parse_objects, sample_records, too_long
 from dedup.readers.records import SAMPLE_RECORDS, find_markup, plain_records
 
 
@@ -51,15 +50,7 @@ class Jsonl:
         return _Cutter(stream, path, settings, self.name).blocks(block_bytes)
 
     def parse(self, block: Block, settings: Read) -> Parsed:
-        starts, ends = line_bounds(block.data, unit_bytes(block.encoding))
-        ordinary, rest = ordinary_posts(starts, ends, block, settings)
-        if not len(rest):
-            return Parsed(ordinary, rejected_batch([]))
-        lines = [b""] * len(starts)  # those that are read are as good as blank
-        for line in rest.tolist():
-            lines[line] = block.data[starts[line] : ends[line]]
-        posts, rejected = parse_pieces(lines, starts.tolist, block, settings)
-        return Parsed(in_order(ordinary, posts), rejected)
+        return parse_objects(*line_bounds(block.data, unit_bytes(block.encoding)), block, settings)
 
     def sample(self, block: Block, settings: Read) -> list[Record]:
         """The first records of a block, as `peek` shows their fields."""

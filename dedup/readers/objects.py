@@ -7,6 +7,7 @@ from contextlib import suppress
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from dedup.config import Read
 from dedup.normalize.decode import LAST_RESORT, decode, decode_line
@@ -18,11 +19,25 @@ from dedup.readers.base import (
     rejected_batch,
 )
 from dedup.readers.columns import Record
+from dedup.readers.fast_objects import in_order, ordinary_posts
 from dedup.readers.lenient import Escape, read_objects
 from dedup.readers.lines import first_invalid, unit_bytes
 from dedup.readers.records import Told, make_posts
 
 _OBJECT: msgspec.json.Decoder[Record] = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+def parse_objects(starts: NDArray[np.int64], ends: NDArray[np.int64], block: Block, settings: Read) -> Parsed:
+    """The pieces starts:ends of a block that hold a JSON object each (or several, or none), as posts and
+    rejects; what kernels can read costs no Python object."""
+    ordinary, others = ordinary_posts(starts, ends, block, settings)
+    if not len(others):
+        return Parsed(ordinary, rejected_batch([]))
+    pieces = [b""] * len(starts)  # those that are read are as good as blank
+    for number in others.tolist():
+        pieces[number] = block.data[starts[number] : ends[number]]
+    posts, rejected = parse_pieces(pieces, starts.tolist, block, settings)
+    return Parsed(in_order(ordinary, posts), rejected)
 
 
 def parse_pieces(

@@ -31,6 +31,8 @@ _MAX_DEPTH = 60
 """A bit of an integer says what each open bracket is."""
 _MAX_DIGITS = 400
 """Longer numbers are refused by some parsers."""
+_MAX_SHAPES = 256
+"""A shape costs as much as a parser needs for some objects."""
 _FIELD_BYTES = 4
 """No field is shorter: `"":1`."""
 _MIX = np.uint64(0x9E3779B97F4A7C15)
@@ -50,6 +52,7 @@ for _letter, _meaning in zip(b'"\\/bfnrt', b'"\\/\b\f\n\r\t', strict=True):
 class Scanned(NamedTuple):
     """The fields of some pieces of bytes, flat. Offsets count bytes of the whole.
 
+    data: uint8, the whole; it cannot be written to, so that kernels are compiled for one kind of array.
     begins: int64 [pieces + 1], where each piece's fields begin in the arrays below.
     shapes: uint64 [pieces], equal for the same keys in the same order; 0 for pieces that are not ordinary.
     key_starts, key_ends: int32 [fields], without the quotes.
@@ -57,6 +60,7 @@ class Scanned(NamedTuple):
     kinds: uint8 [fields], the constants above.
     """
 
+    data: NDArray[np.uint8]
     begins: NDArray[np.int64]
     shapes: NDArray[np.uint64]
     key_starts: NDArray[np.int32]
@@ -77,57 +81,51 @@ class Shape(NamedTuple):
 def scan(
     data: NDArray[np.uint8], starts: NDArray[np.int64], ends: NDArray[np.int64], ascii_only: bool = False
 ) -> Scanned:
-    """The fields of the pieces starts:ends of `data`, which is UTF-8 where it is more than `ascii_only`.
+    """The fields of the pieces starts:ends of `data`, less than 2 GB of UTF-8.
 
-    `data` has less than 2 GB.
+    It need not be UTF-8 with `ascii_only`: then a piece with a byte over 127 is not ordinary.
     """
+    data = data.view()
+    data.flags.writeable = False
     pieces = len(starts)
+    begins, shapes = np.zeros(pieces + 1, np.int64), np.zeros(pieces, np.uint64)
+    # sized for the worst case; what is not written to costs no memory
     most = int((ends - starts).sum()) // _FIELD_BYTES + 1
     key_starts, key_ends = np.empty(most, np.int32), np.empty(most, np.int32)
     value_starts, value_ends = np.empty(most, np.int32), np.empty(most, np.int32)
-    begins, shapes, kinds = (
-        np.zeros(pieces + 1, np.int64),
-        np.zeros(pieces, np.uint64),
-        np.empty(most, np.uint8),
-    )
+    kinds = np.empty(most, np.uint8)
     refused = eights.HIGHS if ascii_only else np.uint64(0)
     count = _scan(
         data, starts, ends, refused, begins, shapes, key_starts, key_ends, value_starts, value_ends, kinds
     )
-    # the arrays are sized for the worst case; what was not written to costs no memory
-    return Scanned(
-        begins,
-        shapes,
-        key_starts[:count],
-        key_ends[:count],
-        value_starts[:count],
-        value_ends[:count],
-        kinds[:count],
-    )
+    keys, values = (key_starts[:count], key_ends[:count]), (value_starts[:count], value_ends[:count])
+    return Scanned(data, begins, shapes, *keys, *values, kinds[:count])
 
 
-def shapes_of(data: NDArray[np.uint8], scanned: Scanned) -> Iterator[Shape]:
-    """The shapes of the ordinary pieces. Keys are compared byte for byte; of a shape with a key twice, and
-    of those whose hash alone is equal, no piece is given."""
+def shapes_of(scanned: Scanned) -> Iterator[Shape]:
+    """The shapes of the ordinary pieces, the most frequent ones if there are very many.
+
+    Keys are compared byte for byte; of a shape with a key twice, and of those whose hash alone is equal, no
+    piece is given.
+    """
     order = np.argsort(scanned.shapes, kind="stable")
+    order = order[np.searchsorted(scanned.shapes[order], np.uint64(1)) :]
     hashes = scanned.shapes[order]
-    bounds = np.flatnonzero(np.concatenate([[True], hashes[1:] != hashes[:-1], [True]]))
-    for start, end in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
+    starts = np.flatnonzero(np.append(True, hashes[1:] != hashes[:-1])[: len(hashes)])
+    ends = np.append(starts[1:], len(hashes))
+    most = np.argsort(starts - ends, kind="stable")[:_MAX_SHAPES]
+    for start, end in zip(starts[most].tolist(), ends[most].tolist(), strict=True):
         pieces = order[start:end]
-        if not len(pieces) or hashes[start] == 0:
-            continue
-        fields = range(int(scanned.begins[pieces[0]]), int(scanned.begins[pieces[0] + 1]))
         keys = tuple(
-            data[scanned.key_starts[field] : scanned.key_ends[field]].tobytes().decode() for field in fields
+            scanned.data[scanned.key_starts[field] : scanned.key_ends[field]].tobytes().decode()
+            for field in range(int(scanned.begins[pieces[0]]), int(scanned.begins[pieces[0] + 1]))
         )
         if len(set(keys)) == len(keys):
-            same = _same_keys(data, pieces, scanned.begins, scanned.key_starts, scanned.key_ends)
+            same = _same_keys(scanned.data, pieces, scanned.begins, scanned.key_starts, scanned.key_ends)
             yield Shape(keys, pieces[same])
 
 
-def copy_strings(
-    data: NDArray[np.uint8], scanned: Scanned, fields: NDArray[np.int64]
-) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
+def copy_strings(scanned: Scanned, fields: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
     """The values of `fields` as a string column: offsets (int32 [rows + 1]) and UTF-8.
 
     Strings are decoded, other values are as they were written; a field of -1 is empty.
@@ -135,7 +133,7 @@ def copy_strings(
     known = fields[fields >= 0]
     room = int((scanned.ends[known] - scanned.starts[known]).sum(dtype=np.int64))
     offsets, text = np.empty(len(fields) + 1, np.int32), np.empty(room + eights.SIZE, np.uint8)
-    size = _copy_strings(data, fields, scanned.starts, scanned.ends, scanned.kinds, offsets, text)
+    size = _copy_strings(scanned.data, fields, scanned.starts, scanned.ends, scanned.kinds, offsets, text)
     return offsets, text[:size]
 
 
@@ -157,48 +155,76 @@ def _scan(
     for piece in range(len(piece_starts)):
         first = count
         end = piece_ends[piece]
-        shape = np.uint64(1)
         at = _blank(data, piece_starts[piece], end)
-        ordinary = at < end and data[at] == ord("{")
-        at = _blank(data, at + 1, end)
-        if ordinary and at < end and data[at] == ord("}"):
-            ordinary = _blank(data, at + 1, end) == end
-            at = end
-        while ordinary and at < end:
-            ordinary = False
-            if data[at] != ord('"'):
+        shape = np.uint64(1)
+        open_ = np.uint64(0)  # a bit for each open bracket, the innermost lowest: whether it is an object's
+        depth = 0
+        key_next = False  # else a value
+        behind = False  # a value has just ended, or nothing is in the bracket
+        while at < end:
+            byte = data[at]
+            in_object = open_ & np.uint64(1) == 1
+            if behind:
+                if byte == ord(","):
+                    behind = False
+                    key_next = in_object
+                    at = _blank(data, at + 1, end)
+                    continue
+                if byte != (ord("}") if in_object else ord("]")):
+                    break
+                open_ >>= np.uint64(1)
+                depth -= 1
+                at += 1
+                if depth == 1:
+                    ends[count] = at
+                    kinds[count] = OBJECT if in_object else ARRAY
+                    count += 1
+                at = _blank(data, at, end)
+                if depth == 0:
+                    break
+                continue
+            if byte == ord('"'):
+                start = at + 1
+                at, kind = _string(data, start, end, refused)
+                if at < 0 or depth == 0:
+                    break
+                if key_next:
+                    if depth == 1:
+                        if kind == ESCAPED:
+                            break
+                        key_starts[count] = start
+                        key_ends[count] = at - 1
+                        shape = _mix_key(shape, data, start, at - 1)
+                    at = _blank(data, at, end)
+                    if at >= end or data[at] != ord(":"):
+                        break
+                    at = _blank(data, at + 1, end)
+                    key_next = False
+                    if depth == 1:
+                        starts[count] = at
+                    continue
+            elif key_next:
                 break
-            at += 1
-            start = at
-            at = _run(data, at, end, refused)
-            if at >= end or data[at] != ord('"'):
-                break
-            key_starts[count] = start
-            key_ends[count] = at
-            shape = _mix_key(shape, data, start, at)
-            at = _blank(data, at + 1, end)
-            if at >= end or data[at] != ord(":"):
-                break
-            at = _blank(data, at + 1, end)
-            if at >= end:
-                break
-            starts[count] = at
-            at, kinds[count] = _value(data, at, end, refused)
-            if at < 0:
-                break
-            ends[count] = at
-            count += 1
+            elif byte == ord("{") or byte == ord("["):
+                if depth == _MAX_DEPTH or (depth == 0 and byte == ord("[")):
+                    break
+                depth += 1
+                key_next = byte == ord("{")
+                open_ = open_ << np.uint64(1) | np.uint64(key_next)
+                at = _blank(data, at + 1, end)
+                behind = at < end and data[at] == (ord("}") if key_next else ord("]"))
+                continue
+            else:
+                at, kind = _literal(data, at, end)
+                if at < 0 or depth == 0:
+                    break
+            if depth == 1:
+                ends[count] = at
+                kinds[count] = kind
+                count += 1
             at = _blank(data, at, end)
-            if at >= end:
-                break
-            if data[at] == ord("}"):
-                ordinary = _blank(data, at + 1, end) == end
-                break
-            if data[at] != ord(","):
-                break
-            at = _blank(data, at + 1, end)
-            ordinary = at < end
-        if ordinary:
+            behind = True
+        if behind and depth == 0 and at == end:
             shapes[piece] = shape | np.uint64(1)
         else:
             count = first
@@ -212,19 +238,6 @@ def _blank(data: NDArray[np.uint8], at: int, end: int) -> int:
     while at < end and (data[at] == 32 or data[at] == 9 or data[at] == 10 or data[at] == 13):
         at += 1
     return at
-
-
-@njit(nogil=True, cache=True)
-def _value(data: NDArray[np.uint8], at: int, end: int, refused: np.uint64) -> tuple[int, int]:
-    """The offset behind the value at `at`, which is before `end`, and its kind; -1 when it is none."""
-    byte = data[at]
-    if byte == ord('"'):
-        return _string(data, at + 1, end, refused)
-    if byte == ord("{"):
-        return _nested(data, at, end, refused), OBJECT
-    if byte == ord("["):
-        return _nested(data, at, end, refused), ARRAY
-    return _literal(data, at, end)
 
 
 @njit(nogil=True, cache=True)
@@ -357,71 +370,6 @@ def _word(data: NDArray[np.uint8], at: int, end: int, word: bytes) -> int:
         if data[at + place] != word[place]:
             return -1
     return at + len(word)
-
-
-@njit(nogil=True, cache=True)
-def _nested(data: NDArray[np.uint8], at: int, end: int, refused: np.uint64) -> int:
-    """The offset behind the object or array at `at`, or -1."""
-    open_ = np.uint64(0)  # a bit for each open bracket, the innermost lowest: whether it is an object's
-    depth = 0
-    while True:  # a value, or the bracket that closes an empty one, is at `at`
-        empty = False
-        if at >= end:
-            return -1
-        if data[at] == ord("{") or data[at] == ord("["):
-            if depth == _MAX_DEPTH:
-                return -1
-            is_object = data[at] == ord("{")
-            open_ = open_ << np.uint64(1) | np.uint64(is_object)
-            depth += 1
-            at = _blank(data, at + 1, end)
-            empty = at < end and data[at] == (ord("}") if is_object else ord("]"))
-            if not empty:
-                if is_object:
-                    at = _member(data, at, end, refused)
-                    if at < 0:
-                        return -1
-                continue
-        elif data[at] == ord('"'):
-            at = _string(data, at + 1, end, refused)[0]
-        else:
-            at = _literal(data, at, end)[0]
-        if at < 0:
-            return -1
-        while True:
-            at = _blank(data, at, end)
-            if at >= end:
-                return -1
-            is_object = open_ & np.uint64(1) == 1
-            if data[at] == (ord("}") if is_object else ord("]")):
-                at += 1
-                depth -= 1
-                open_ >>= np.uint64(1)
-                if depth == 0:
-                    return at
-            elif data[at] == ord(","):
-                at = _blank(data, at + 1, end)
-                if is_object:
-                    at = _member(data, at, end, refused)
-                    if at < 0:
-                        return -1
-                break
-            else:
-                return -1
-
-
-@njit(nogil=True, cache=True)
-def _member(data: NDArray[np.uint8], at: int, end: int, refused: np.uint64) -> int:
-    """The offset of the value that belongs to the key at `at`, or -1."""
-    if at >= end or data[at] != ord('"'):
-        return -1
-    at = _string(data, at + 1, end, refused)[0]
-    if at < 0:
-        return -1
-    at = _blank(data, at, end)
-    if at >= end or data[at] != ord(":"):
-        return -1
-    return _blank(data, at + 1, end)
 
 
 @njit(nogil=True, cache=True)

@@ -153,7 +153,7 @@ def _dump_fields(texts: pa.StringArray, own: dict[str, pa.Array], first_seen: Fi
         others.append(b"," + _encode(fields)[1:-1] if fields else b"")
     for row, key, kind in plain.kinds[noted:]:
         note_kind(row, key, kind, first_seen)
-    return more_fields(texts, plain.rows, others)
+    return more_fields(plain, others)
 
 
 def _json_source(batch: pa.RecordBatch) -> pa.Array:

@@ -51,6 +51,9 @@ class Plain(NamedTuple):
     rows: NDArray[np.bool_]
     kinds: list[tuple[int, str, str]]
     """(row, key, kind) where a kind of value first stands under a key, in the order of rows and fields."""
+    data: NDArray[np.uint8]
+    begins: NDArray[np.int64]
+    """The bytes of the column, and where each row begins in them (int64 [rows + 1])."""
 
 
 def find_plain(texts: pa.StringArray) -> Plain:
@@ -59,30 +62,30 @@ def find_plain(texts: pa.StringArray) -> Plain:
     scanned = scan(data, begins[:-1], begins[1:])
     rows = np.zeros(len(texts), np.bool_)
     found: list[tuple[int, int, str, str]] = []
-    for shape in shapes_of(data, scanned):
+    for shape in shapes_of(scanned):
         if not set(OWN_KEYS).isdisjoint(shape.keys):
             continue
         first = np.full((len(shape.keys), ARRAY + 1), len(texts), np.int64)
         places = scanned.begins, scanned.starts, scanned.ends, scanned.kinds
         key_bytes = sum(len(key.encode()) for key in shape.keys)
-        _find_plain(data, begins, shape.pieces, key_bytes, *places, rows, first)
+        _find_plain(scanned.data, begins, shape.pieces, key_bytes, *places, rows, first)
         for field, kind in np.argwhere(first < len(texts)).tolist():
             found.append((int(first[field, kind]), field, shape.keys[field], _KINDS[kind]))
-    return Plain(rows, [(row, key, kind) for row, _, key, kind in sorted(found)])
+    return Plain(rows, [(row, key, kind) for row, _, key, kind in sorted(found)], scanned.data, begins)
 
 
-def more_fields(texts: pa.StringArray, plain: NDArray[np.bool_], others: list[bytes]) -> pa.LargeStringArray:
+def more_fields(plain: Plain, others: list[bytes]) -> pa.LargeStringArray:
     """What each row adds to the inside of a JSON object: a comma and its fields, or nothing.
 
     `others` are those of the rows that are not plain.
     """
-    data, begins = utf8_buffers(texts)
     other_ends = np.cumsum([0, *map(len, others)])
     other_data = np.frombuffer(b"".join(others), np.uint8)
+    rows, begins = len(plain.rows), plain.begins
     room = int(begins[-1] - begins[0]) + len(other_data) + eights.SIZE
-    offsets, text = np.empty(len(texts) + 1, np.int64), np.empty(room, np.uint8)
-    size = _copy_fields(data, begins, plain, other_data, other_ends, offsets, text)
-    return pa.LargeStringArray.from_buffers(len(texts), pa.py_buffer(offsets), pa.py_buffer(text[:size]))
+    offsets, text = np.empty(rows + 1, np.int64), np.empty(room, np.uint8)
+    size = _copy_fields(plain.data, begins, plain.rows, other_data, other_ends, offsets, text)
+    return pa.LargeStringArray.from_buffers(rows, pa.py_buffer(offsets), pa.py_buffer(text[:size]))
 
 
 @njit(nogil=True, cache=True)
