@@ -33,9 +33,9 @@ SURE = 0.2
 bytes it takes `it\\x92s` for Central European Macintosh. Where the lines are dense with bytes that are no
 ASCII it is believed all the same.
 
-Right of 358 legacy files in 40 encodings, 20 odd lines of each and one line, and of 226 Western mails, whole and
-one line: this 356, 325, 212, 214; without the density 356, 317, 212, 214; chardet always believed 353, 329,
-211, 169; charset-normalizer 332, 246, 137, 117; resiliparse 283, 258, 189, 180; always Windows-1252 19, 22,
+Right of 358 legacy files in 40 encodings, 20 odd lines of each and one line, and of 226 Western mails,
+whole and one line: this 356, 325, 212, 214; without the density 356, 317, 212, 214; chardet always
+believed 353, 329, 211, 169; charset-normalizer 332, 246, 137, 117; resiliparse 283, 258, 189, 180; always Windows-1252 19, 22,
 219, 221."""
 LIKELY = 0.03
 """Confidence below which it is not believed at all."""
