@@ -35,8 +35,8 @@ ASCII it is believed all the same.
 
 Right of 358 legacy files in 40 encodings, 20 odd lines of each and one line, and of 226 Western mails,
 whole and one line: this 356, 325, 212, 214; without the density 356, 317, 212, 214; chardet always
-believed 353, 329, 211, 169; charset-normalizer 332, 246, 137, 117; resiliparse 283, 258, 189, 180; always Windows-1252 19, 22,
-219, 221."""
+believed 353, 329, 211, 169; charset-normalizer 332, 246, 137, 117; resiliparse 283, 258, 189,
+180; always Windows-1252 19, 22, 219, 221."""
 LIKELY = 0.03
 """Confidence below which it is not believed at all."""
 _NO_ASCII = re.compile(rb"[\x80-\xff]")
