@@ -56,6 +56,14 @@ class Normalize(_Settings, frozen=True):
     uncurl_quotes: bool = False
     fix_character_width: bool = False
     fix_latin_ligatures: bool = False
+    nfkc: bool = False
+    """Unicode normalization form KC."""
+    unwrap_lines: bool = False
+    """Join the lines of paragraphs that were wrapped at a fixed width."""
+    strip_tracking: bool = False
+    """Take parameters out of web addresses that only say who clicked where."""
+    max_repeats: int = 0
+    """A letter, `!` or `?` stands at most so many times in a row; 0: as often as it does."""
 
 
 class Quotes(_Settings, frozen=True):
@@ -205,6 +213,10 @@ def _check(config: Config, where: str | None) -> None:
             match.bands * match.rows <= match.permutations,
             f"match.bands x match.rows = {match.bands * match.rows} needs as many match.permutations"
             f" ({match.permutations}).",
+        ),
+        (
+            config.normalize.max_repeats == 0 or config.normalize.max_repeats >= 2,
+            "normalize.max_repeats must be 0 (off) or at least 2.",
         ),
         (quotes.min_words >= 1, "quotes.min_words must be at least 1."),
         (quotes.across_min_words >= 12, "quotes.across_min_words must be at least 12."),

@@ -67,7 +67,7 @@ CHANGE = pa.struct(
         ("start", pa.int32()),
         ("end", pa.int32()),
         ("new", pa.string()),
-        ("why", pa.string()),  # encoding, whitespace or page_chrome
+        ("why", pa.string()),  # encoding, whitespace, shortened or page_chrome
     ]
 )
 """One replacement on the way from raw text to clean text, in raw offsets. Sorted, not overlapping."""

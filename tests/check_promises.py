@@ -20,7 +20,7 @@ import zstandard
 
 COPIES = {"quote", "repost", "exact_duplicate", "near_duplicate", "boilerplate"}
 """Reasons that must name a source whose kept text has the words."""
-PLAIN = {"encoding", "whitespace", "page_chrome", "quote_chrome", "empty"}
+PLAIN = {"encoding", "whitespace", "shortened", "page_chrome", "quote_chrome", "empty"}
 """Reasons that need no source."""
 DROPS = {"exact_duplicate", "near_duplicate", "repost"}
 LEAST_SCORE = 0.5
@@ -116,7 +116,7 @@ def kept_text(raw: str, edits: list[dict[str, Any]], start: int, end: int) -> st
 def own_text(raw: str, edits: list[dict[str, Any]]) -> str:
     """The raw text with nothing but repairs made."""
     return apply_edits(
-        raw, [edit for edit in edits if edit["why"] in ("encoding", "whitespace", "page_chrome")]
+        raw, [edit for edit in edits if edit["why"] in ("encoding", "whitespace", "shortened", "page_chrome")]
     )
 
 
@@ -181,7 +181,7 @@ class Check:
             whys = {edit["why"] for edit in record["edits"]}
             if not whys <= COPIES | PLAIN:
                 yield f"{record['id']}: unknown why in {whys}"
-            cut = bool(whys - {"encoding", "whitespace", "page_chrome"})
+            cut = bool(whys - {"encoding", "whitespace", "shortened", "page_chrome"})
             if record["action"] != "drop" and (record["action"] == "trim") != cut:
                 yield f"{record['id']}: {record['action']}, but its edits are {sorted(whys)}"
             if record["action"] == "drop" and record["reason"] not in DROPS | {"empty"}:

@@ -108,7 +108,8 @@ def dedup(*arguments: str, **environment: str) -> subprocess.CompletedProcess[st
 
 def test_every_command_and_option_has_help() -> None:
     group = typer.main.get_command(app)
-    assert set(group.commands) == {"clean", "report", "tune", "explain", "restore", "eval"}  # type: ignore[attr-defined]
+    names = {"clean", "eval", "explain", "formats", "peek", "report", "restore", "tune", "verify"}
+    assert set(group.commands) == names  # type: ignore[attr-defined]
     for name, command in [("dedup", group), *group.commands.items()]:  # type: ignore[attr-defined]
         assert command.help, name
         for parameter in command.params:

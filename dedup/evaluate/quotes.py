@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from dedup.evaluate.truth import LabelledQuote, QuotedPost
 
 COPY_REASONS = frozenset({"quote", "repost", "near_duplicate", "exact_duplicate"})
-REPAIR_REASONS = frozenset({"encoding", "whitespace"})
+REPAIR_REASONS = frozenset({"encoding", "whitespace", "shortened"})
 TRUSTED_BASES = frozenset({"markup_id", "author", "reply_chain"})
 """Where the truth knows the quoted post from what people wrote, and did not search for it."""
 COPY_WORDS = 8

@@ -1,7 +1,8 @@
 """Normalize: from raw text to clean text, every change an edit with its reason.
 
 In this order: what the reader knows to be page chrome goes, broken encoding is repaired, white space is
-made plain. Posts that need none of it, or only plainer white space (most), never become Python objects.
+made plain, and, if it is asked for, what loses something is done (`lossy`). Posts that need none of it,
+or only plainer white space (most), never become Python objects.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import pyarrow.compute as pc
 from dedup.config import Normalize
 from dedup.normalize.edits import Change, apply, compose, split_at, to_clean
 from dedup.normalize.gate import might_change
+from dedup.normalize.lossy import is_lossy, simplify
 from dedup.normalize.repair import repair
 from dedup.normalize.whitespace import WHY, Tidied, tidy, tidy_all, untouched
 from dedup.schema import CHANGE, NORMALIZED, POSTS
@@ -53,6 +55,13 @@ def normalize(posts: pa.RecordBatch, settings: Normalize) -> pa.RecordBatch:
                 drafts[row] = _Draft(raw[row].as_py())
                 drafts[row].change(tidied.changes(row))
             _settle(drafts[row], settings)
+    if is_lossy(settings):
+        for row, text in enumerate(_with_drafts(tidied.texts, drafts).to_pylist()):
+            if simplify(text, settings):
+                if row not in drafts:
+                    drafts[row] = _Draft(raw[row].as_py())
+                    drafts[row].change(tidied.changes(row))
+                _simplify(drafts[row], settings)
     clean = _with_drafts(tidied.texts, drafts)
     changes = _changes(tidied, {row: draft.changes for row, draft in drafts.items()})
     return pa.RecordBatch.from_arrays([*posts.columns, clean, changes], schema=NORMALIZED)
@@ -97,6 +106,20 @@ def keep_page_chrome(posts: pa.RecordBatch) -> pa.RecordBatch:
     offsets = np.searchsorted(owners.filter(kept).to_numpy(), np.arange(posts.num_rows + 1)).astype(np.int32)
     column = pa.ListArray.from_arrays(pa.array(offsets), pc.list_flatten(spans).filter(kept))
     return posts.set_column(posts.schema.get_field_index("chrome"), POSTS.field("chrome"), column)
+
+
+def _simplify(draft: _Draft, settings: Normalize) -> None:
+    """Make the changes that lose something, and those they call for, until nothing changes."""
+    for _ in range(MAX_ROUNDS):
+        steps = simplify(draft.text, settings)
+        if not steps:
+            return
+        for changes in steps:
+            draft.change(changes)
+        if settings.whitespace:
+            draft.change(tidy(draft.text))
+        if settings.encoding:
+            _settle(draft, settings)
 
 
 def _chrome(spans: pa.ListArray) -> Iterable[tuple[int, list[Change]]]:

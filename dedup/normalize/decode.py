@@ -30,10 +30,17 @@ MAX_SAMPLE_BYTES = 200_000
 
 SURE = 0.2
 """Confidence from which on chardet is believed when it names an encoding of DOS or old Macs: from a few
-bytes it takes `it\\x92s` for Central European Macintosh. (On 344 legacy files, 20 odd lines of each:
-339 right; one line of each: 310, and 315 if it is always believed.)"""
+bytes it takes `it\\x92s` for Central European Macintosh. Where the lines are dense with bytes that are no
+ASCII it is believed all the same.
+
+Right of 358 legacy files in 40 encodings, 20 odd lines of each and one line, and of 226 Western mails,
+whole and one line: this 356, 325, 212, 214; without the density 356, 317, 212, 214; chardet always
+believed 353, 329, 211, 169; charset-normalizer 332, 246, 137, 117; resiliparse 283, 258, 189,
+180; always Windows-1252 19, 22, 219, 221."""
 LIKELY = 0.03
 """Confidence below which it is not believed at all."""
+_NO_ASCII = re.compile(rb"[\x80-\xff]")
+_ASCII_LETTER = re.compile(rb"[A-Za-z]")
 _ALL_ERAS = chardet.EncodingEra.ALL & ~chardet.EncodingEra.MAINFRAME
 _WEB_ERAS = chardet.EncodingEra.MODERN_WEB | chardet.EncodingEra.LEGACY_ISO
 
@@ -214,10 +221,19 @@ def _detect(data: bytes) -> str:
             size += len(line)
             if size > MAX_SAMPLE_BYTES:
                 break
-    name, confidence = _chardet(b"\n".join(sample), _ALL_ERAS)
-    if confidence < SURE:
-        name, confidence = _chardet(b"\n".join(sample), _WEB_ERAS)
-    return name if confidence >= LIKELY else LAST_RESORT
+    lines = b"\n".join(sample)
+    name, confidence = _chardet(lines, _ALL_ERAS)
+    if confidence < SURE and not _is_dense(lines):
+        name, confidence = _chardet(lines, _WEB_ERAS)
+        return name if confidence >= LIKELY else LAST_RESORT
+    return name
+
+
+def _is_dense(sample: bytes) -> bool:
+    """Whether so many bytes are no ASCII that the script cannot be Latin with an odd apostrophe in it."""
+    ascii_letters = len(_ASCII_LETTER.findall(sample))
+    others = len(_NO_ASCII.findall(sample))
+    return others >= 12 and others * 4 >= ascii_letters
 
 
 def _chardet(sample: bytes, eras: chardet.EncodingEra) -> tuple[str, float]:

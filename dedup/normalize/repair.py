@@ -55,7 +55,7 @@ def repair(text: str, settings: Normalize) -> list[Change]:
             fixed = ftfy.fix_and_explain(piece, config).text
             if fixed != piece:
                 seen = _without_entities(piece) if config.unescape_html else [*map(ord, piece)]
-                changes += _differences(seen, fixed, line.start() + at)
+                changes += differences(seen, fixed, line.start() + at)
     return changes
 
 
@@ -94,7 +94,7 @@ def _without_entities(piece: str) -> list[int]:
     return codes
 
 
-def _differences(old: list[int], fixed: str, at: int) -> Iterator[Change]:
+def differences(old: list[int], fixed: str, at: int) -> Iterator[Change]:
     """What to replace in the code points `old`, which begin at offset `at`, to get `fixed`."""
     kept = new_kept = 0  # where what both have in common ended last
     for step in LCSseq.opcodes(old, [*map(ord, fixed)]):

@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 from html import unescape
-from itertools import accumulate
+from itertools import accumulate, islice
 
 import msgspec
 
@@ -23,6 +23,7 @@ from dedup.config import Read
 from dedup.normalize.decode import decode
 from dedup.readers.base import KEPT_REJECT_BYTES, Block, ByteStream, Parsed, Reject, rejected_batch
 from dedup.readers.columns import Record
+from dedup.readers.lines import first_invalid
 from dedup.readers.objects import too_long
 from dedup.readers.records import SAMPLE_RECORDS, Told, make_posts
 
@@ -75,18 +76,19 @@ class StackExchange:
                 byte_start += size
 
     def parse(self, block: Block, settings: Read) -> Parsed:
-        text, encoding = decode(block.data, block.encoding)
         records: list[Record] = []
         numbers: list[int] = []
+        encodings: dict[int, str] = {}
         faults: list[tuple[int, str]] = []
-        for number, row in enumerate(text.split("<row")[1:]):
+        for number, (row, encoding) in enumerate(_rows(block)):
             values = _attributes(row)
             if values is None:
                 faults.append((number, "is no row of attributes"))
             else:
+                if encoding != "utf-8":
+                    encodings[len(records)] = encoding
                 records.append(_record(values))
                 numbers.append(number)
-        encodings = {} if encoding == "utf-8" else dict.fromkeys(range(len(records)), encoding)
         places = [block.first_record + number for number in numbers]
         posts, unreadable = make_posts(
             Told(records, places, block.path, block.markup, encodings, {}), settings
@@ -96,8 +98,18 @@ class StackExchange:
 
     def sample(self, block: Block, settings: Read) -> list[Record]:
         """The first records of a block, as `peek` shows their fields."""
-        rows = decode(block.data, block.encoding)[0].split("<row")[1 : SAMPLE_RECORDS + 1]
-        return [_record(values) for row in rows if (values := _attributes(row)) is not None]
+        rows = islice(_rows(block), SAMPLE_RECORDS)
+        return [_record(values) for row, _ in rows if (values := _attributes(row)) is not None]
+
+
+def _rows(block: Block) -> Iterator[tuple[str, str]]:
+    """Each row from behind its name on, and its encoding; what is no UTF-8 is looked at row by row."""
+    if block.encoding is None and first_invalid(block.data) is None:
+        for row in block.data.decode().split("<row")[1:]:
+            yield row, "utf-8"
+        return
+    for data in block.data.split(_ROW)[1:]:
+        yield decode(data, block.encoding)
 
 
 def _pass_over(stream: ByteStream, head: bytes, block_bytes: int) -> tuple[bytes, int, bytes]:

@@ -60,12 +60,12 @@ class Warc:
             carry += chunk
             starts = _starts(carry)
             block = Block(b"", path, record, byte_start, self.name, settings.encoding)
-            if starts.ends[-1] > 0:
-                size = starts.ends[-1]
+            if starts.ends[-1] > 0 or (ended and not carry.strip(b"\r\n")):
+                size = starts.ends[-1] or len(carry)
                 yield block._replace(data=carry[:size])
                 carry = carry[size:]
                 record += len(starts.ends) - 1
-            elif starts.fault and (starts.known or ended):
+            elif starts.fault:
                 kept, size, carry = _pass_over(stream, carry, None, block_bytes)
                 yield block._replace(data=kept, error=starts.fault, byte_end=byte_start + size)
                 record += 1
@@ -73,7 +73,9 @@ class Warc:
                 error = "the archive ends in the middle of a record"
                 if starts.wanted > limit:
                     error = too_long(starts.wanted, limit)
-                kept, size, carry = _pass_over(stream, carry, starts.wanted or len(carry), block_bytes)
+                # Where the record does not end in the file, another may begin all the same.
+                passed = starts.wanted if starts.wanted > limit else None
+                kept, size, carry = _pass_over(stream, carry, passed, block_bytes)
                 yield block._replace(data=kept, error=error, byte_end=byte_start + size)
                 record += 1
             else:
@@ -86,7 +88,7 @@ class Warc:
         for number, (start, end) in enumerate(pairwise(_starts(block.data).ends)):
             data = block.data[start:end]
             try:
-                page = _page_of(data, settings.max_record_mb << 20)
+                page = _page_of(data.lstrip(b"\r\n"), settings.max_record_mb << 20)
             except _ERRORS as error:
                 at = block.byte_start
                 reject = Reject(
@@ -117,34 +119,29 @@ class _Starts(NamedTuple):
     wanted: int
     """Size of the record that is not whole, where it is known."""
     fault: str | None
-    """Why what follows is no record."""
-    known: bool
-    """Whether that would be so however many bytes followed."""
+    """Why what follows is no record, however many bytes followed."""
 
 
 def _starts(data: bytes) -> _Starts:
     ends = [0]
     while True:
         at = ends[-1]
-        while data[at : at + 2] == b"\r\n":  # more blank lines than there should be
+        while data[at : at + 2] == b"\r\n":  # blank lines belong to the record behind them
             at += 2
-        if at == len(data):
-            return _Starts([*ends[:-1], at] if len(ends) > 1 else [0, at], 0, None, False)
-        head = data.find(_END, at, at + _MAX_HEAD)
+        if len(data) - at < len(_MAGIC) and (data[at:] == b"\r" or _MAGIC.startswith(data[at:])):
+            return _Starts(ends, 0, None)
         if not data.startswith(_MAGIC, at):
-            known = not _MAGIC.startswith(data[at : at + len(_MAGIC)])
-            return _Starts(ends, 0, "is no record of a web archive", known)
+            return _Starts(ends, 0, "is no record of a web archive")
+        head = data.find(_END, at, at + _MAX_HEAD)
         if head < 0:
-            return _Starts(ends, 0, "a record whose head does not end", len(data) - at > _MAX_HEAD)
+            endless = len(data) - at > _MAX_HEAD
+            return _Starts(ends, 0, "a record whose head does not end" if endless else None)
         length = _LENGTH.search(data, at, head + 2)
         if length is None:
-            return _Starts(ends, 0, "a record that does not say how long it is", True)
-        end = head + len(_END) + int(length[1]) + len(_END)
+            return _Starts(ends, 0, "a record that does not say how long it is")
+        end = head + len(_END) + int(length[1])
         if end > len(data):
-            # The blank lines at the end of the last record may be missing.
-            if end - len(_END) <= len(data) and data[end - len(_END) :] in (b"", b"\r\n"):
-                return _Starts([*ends, len(data)], 0, None, False)
-            return _Starts(ends, end - at, None, False)
+            return _Starts(ends, end - ends[-1], None)
         ends.append(end)
 
 

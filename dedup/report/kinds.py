@@ -4,4 +4,4 @@ from __future__ import annotations
 
 COPIES = ("exact_duplicate", "near_duplicate", "repost", "quote")
 REMOVALS = (*COPIES, "boilerplate", "quote_chrome", "page_chrome", "empty")
-REPAIRS = ("encoding", "whitespace")
+REPAIRS = ("encoding", "whitespace", "shortened")
