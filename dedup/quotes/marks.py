@@ -154,7 +154,7 @@ def announce(
     The first word that a mark itself holds, behind its tag and the quotes in it, is announced. Returns
     how many attributions there are.
     """
-    for mark in range(first, last):
+    for mark in range(first, min(last, first + rows.shape[0])):  # no more: posts may have many thousands
         if found == rows.shape[0]:
             break
         word = spans[mark, 0]
@@ -178,8 +178,16 @@ def announce(
 @njit(nogil=True, cache=True)
 def named_at(spans: Int64s, names: UInt64s, first: Int, last: Int, word: Int) -> Any:
     """The name of the innermost mark around a word, 0 where there is none."""
-    for mark in range(last - 1, first - 1, -1):
-        if spans[mark, 0] <= word < spans[mark, 1]:
+    low = first
+    high = last
+    while low < high:  # the first mark that begins behind the word
+        middle = (low + high) >> 1
+        if spans[middle, 0] <= word:
+            low = middle + 1
+        else:
+            high = middle
+    for mark in range(low - 1, first - 1, -1):
+        if word < spans[mark, 1]:
             return names[mark]
     return np.uint64(0)
 

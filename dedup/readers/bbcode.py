@@ -18,10 +18,9 @@ from typing import NamedTuple
 
 # Alternatives that begin differently, possessive repetitions, and an end within reach: linear time.
 _TAG = re.compile(
-    r"\[(?P<close>/?)(?P<name>quote|code|noparse|nobbc)"
+    r"\[(?P<close>/?)(?i:(?P<name>quote|code|noparse|nobbc))"
     r"(?P<rest>(?=[\]=:\s])(?:\"[^\"\n]{0,200}+\"|'[^'\n]{0,200}+'(?=[\s\]])|[^\]\"\n]){0,400}+\]"
-    r"|[=:\s][^\]\n]{0,400}+\])",
-    re.IGNORECASE,
+    r"|[=:\s][^\]\n]{0,400}+\])"
 )
 _ATTRIBUTE = re.compile(
     r"\s(author|name|link|pid|post_id|post|topic|msg_id)\s?=\s?(\"[^\"]*+\"|'[^']*+'|\S++)"
@@ -50,7 +49,7 @@ def find_tagged(text: str) -> list[Tagged]:
     [Tagged(start=0, body_start=33, body_end=35, end=43, author='Ann', post_id='7')]
     """
     tags = list(_TAG.finditer(text))
-    last_close = {tag["name"].lower(): number for number, tag in enumerate(tags) if tag["close"]}
+    last_close: dict[str, int] | None = None  # rarely asked for
     found: list[Tagged] = []
     opened: list[re.Match[str]] = []
     literal: str | None = None  # the tag whose text is taken as it is
@@ -60,6 +59,8 @@ def find_tagged(text: str) -> list[Tagged]:
             if name == literal and tag["close"]:
                 literal = None
         elif name != "quote":
+            if last_close is None:
+                last_close = {each["name"].lower(): at for at, each in enumerate(tags) if each["close"]}
             if not tag["close"] and last_close.get(name, -1) > number:
                 literal = name
         elif not tag["close"]:
