@@ -1,7 +1,8 @@
 """The command line: arguments → `Config` → pipeline → report.
 
 Exit codes: 0 done, 1 a limit such as `--fail-over` exceeded, 2 usage or configuration, 3 done but
-some input was rejected, 4 the run failed; 130 interrupted, 141 nobody reads the output any more.
+some input was rejected, 4 the run failed; 130 interrupted, 143 ended by a signal, 141 nobody reads the
+output any more.
 
 Only typer is imported here; what a command needs is imported when it runs, so that `--help` is quick.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -21,7 +23,7 @@ from dedup import flags
 from dedup.errors import ConfigError, DedupError, OutputError
 from dedup.progress import Progress, progress_on
 
-DONE, LIMIT, USAGE, REJECTED, FAILED, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 3, 4, 130, 141
+DONE, LIMIT, USAGE, REJECTED, FAILED, INTERRUPTED, TERMINATED, BROKEN_PIPE = 0, 1, 2, 3, 4, 130, 143, 141
 
 P = ParamSpec("P")
 
@@ -37,8 +39,17 @@ app = typer.Typer(
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line (`sys.argv` when no arguments are given) and exit with its code."""
+    signal.signal(signal.SIGTERM, _terminate)
     app(args=arguments, prog_name="dedup")
     sys.exit(DONE)
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM: like Ctrl-C, but for the exit code."""
+
+
+def _terminate(*_: object) -> NoReturn:
+    raise _Terminated
 
 
 def _tidy(command: Callable[P, None]) -> Callable[P, None]:
@@ -54,9 +65,10 @@ def _tidy(command: Callable[P, None]) -> Callable[P, None]:
         except DedupError as error:
             _complain(error.message)
             raise typer.Exit(error.exit_code) from None
-        except KeyboardInterrupt:
-            _complain("interrupted.")
-            raise typer.Exit(INTERRUPTED) from None
+        except KeyboardInterrupt as stop:
+            ended = isinstance(stop, _Terminated)
+            _complain("ended by a signal." if ended else "interrupted.")
+            raise typer.Exit(TERMINATED if ended else INTERRUPTED) from None
         except BrokenPipeError:
             # Python flushes standard output once more at exit; with nobody to read it, that must go nowhere.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -152,7 +164,12 @@ def clean(
     config = flags.config_from(context.params)
     from dedup.pipeline import clean as clean_dump
 
-    summary = clean_dump(paths, output, config, force=force, progress=progress_on(quiet=quiet))
+    try:
+        summary = clean_dump(paths, output, config, force=force, progress=progress_on(quiet=quiet))
+    except KeyboardInterrupt:
+        if "-" not in paths:
+            _complain("stopped. The same command goes on from here.")
+        raise
     if not quiet:
         from dedup.report import terminal
 

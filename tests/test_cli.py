@@ -277,7 +277,8 @@ def test_a_bug_is_one_line(pipeline: FakePipeline, monkeypatch: pytest.MonkeyPat
 def test_interrupted(pipeline: FakePipeline) -> None:
     pipeline.error = KeyboardInterrupt()
     done = run.invoke(app, ["clean", "a.txt", "-o", "out"])
-    assert done.exit_code == 130 and done.stderr == "dedup: interrupted.\n"
+    assert done.exit_code == 130
+    assert done.stderr == "dedup: stopped. The same command goes on from here.\ndedup: interrupted.\n"
 
 
 # report
