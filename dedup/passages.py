@@ -22,7 +22,7 @@ from dedup.quotes.find import find_passages
 from dedup.readers import Block, parse_block
 from dedup.results import make_results, make_tasks
 from dedup.schema import EDIT, POSTS
-from dedup.stage import Stage, block_folder, write_block
+from dedup.stage import Stage, write_block
 
 PASSAGES = pa.schema(
     [
@@ -63,11 +63,12 @@ def find_quotes(posts: Posts, config: Config | None = None) -> pa.Table:
     """
     config = config or Config()
     with TemporaryDirectory(prefix="dedup-") as folder, LocalEngine(config.run.workers) as engine:
-        blocks = 0
+        names: list[str] = []
         for batch in _batches(posts, config):
-            write_block(block_folder(Path(folder), blocks), normalize(batch, config.normalize))
-            blocks += 1
-        stage = Stage(Path(folder), blocks)
+            names.append(f"block-{len(names)}")
+            (Path(folder) / names[-1]).mkdir()
+            write_block(Path(folder) / names[-1], normalize(batch, config.normalize))
+        stage = Stage(Path(folder), names)
         index, ids = index_posts(stage, config, engine)
         passages = resemble(index, find_passages(index, config.quotes, engine), config, engine)
         decisions = decide(index, passages, config)

@@ -5,6 +5,7 @@ Files are Arrow IPC and read memory-mapped, so only what is touched is in memory
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from dedup.ids import hash_strings
 from dedup.quotes.attribution import hash_names
 from dedup.quotes.threads import title_key
+from dedup.schema import REJECTED
 from dedup.text.tokens import Tokens, tokenize
 
 WORDS = pa.schema(
@@ -44,14 +46,13 @@ KEYS = pa.schema(
 """One row a post of a block: all that ordering and threading look at, besides the date."""
 EMPTY_TEXTS = pa.array(["", "[deleted]", "[removed]"])
 
-_POSTS, _WORDS, _KEYS = "posts.arrow", "words.arrow", "keys.arrow"
+_POSTS, _WORDS, _KEYS, _REJECTS = "posts.arrow", "words.arrow", "keys.arrow", "rejects.arrow"
 
 
 def write_block(folder: Path, posts: pa.RecordBatch) -> None:
-    """Tokenize the clean texts of a NORMALIZED batch and put both into a folder of their own."""
+    """Tokenize the clean texts of a NORMALIZED batch and put both into a folder."""
     tokens = tokenize(posts.column("clean"))
     words = [tokens.hashes, tokens.info, tokens.starts, tokens.ends]
-    folder.mkdir(exist_ok=True)
     _write(folder / _POSTS, posts)
     _write(folder / _WORDS, pa.RecordBatch.from_arrays([pa.array(a) for a in words], schema=WORDS))
     _write(folder / _KEYS, _keys(posts, np.diff(tokens.offsets)))
@@ -78,31 +79,44 @@ def _indices(column: pa.DictionaryArray) -> NDArray[np.int32]:
     return places
 
 
-class Stage:
-    """The blocks of a run, read back."""
+def write_rejects(folder: Path, rejects: pa.RecordBatch) -> None:
+    """Put the records of a block that could not be read (REJECTED) beside its posts, if there are any."""
+    if rejects.num_rows:
+        _write(folder / _REJECTS, rejects)
 
-    def __init__(self, folder: Path, blocks: int) -> None:
+
+def read_rejects(folder: Path) -> pa.RecordBatch:
+    """The records of a block that could not be read."""
+    path = folder / _REJECTS
+    return _read(path) if path.exists() else pa.RecordBatch.from_pylist([], REJECTED)
+
+
+def holds_posts(folder: Path) -> bool:
+    """Whether a block has any post."""
+    return (folder / _POSTS).exists()
+
+
+class Stage:
+    """The blocks of a run, read back: folders of the work folder, in the order of the input."""
+
+    def __init__(self, folder: Path, names: Sequence[str]) -> None:
         self.folder = folder
-        self.blocks = blocks
+        self.names = names
+        self.blocks = len(names)
 
     def posts(self, number: int) -> pa.RecordBatch:
         """The NORMALIZED posts of a block."""
-        return _read(block_folder(self.folder, number) / _POSTS)
+        return _read(self.folder / self.names[number] / _POSTS)
 
     def keys(self, number: int) -> pa.RecordBatch:
         """KEYS of a block."""
-        return _read(block_folder(self.folder, number) / _KEYS)
+        return _read(self.folder / self.names[number] / _KEYS)
 
     def words(self, number: int) -> Tokens:
         """The words of a block, offsets counted from the block's first."""
-        words = _read(block_folder(self.folder, number) / _WORDS)
+        words = _read(self.folder / self.names[number] / _WORDS)
         per_post = self.keys(number).column("words").to_numpy()
         return Tokens(_offsets(per_post), *(column.to_numpy() for column in words.columns))
-
-
-def block_folder(folder: Path, number: int) -> Path:
-    """Where a block lies in the work folder."""
-    return folder / f"block-{number:05d}"
 
 
 def _offsets(counts: NDArray[np.int32]) -> NDArray[np.int64]:
