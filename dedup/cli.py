@@ -1,8 +1,8 @@
 """The command line: arguments → `Config` → pipeline → report.
 
-Exit codes: 0 done, 1 a limit such as `--fail-over` exceeded, 2 usage or configuration, 3 done but
-some input was rejected, 4 the run failed; 130 interrupted, 143 ended by a signal, 141 nobody reads the
-output any more.
+Exit codes: 0 done, 1 a limit such as `--fail-over` exceeded or a fault found by `verify`, 2 usage or
+configuration, 3 done but some input was rejected, 4 the run failed; 130 interrupted, 143 ended by a
+signal, 141 nobody reads the output any more.
 
 Only typer is imported here; what a command needs is imported when it runs, so that `--help` is quick.
 """
@@ -15,13 +15,16 @@ import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn, ParamSpec
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, ParamSpec
 
 import typer
 
 from dedup import flags
 from dedup.errors import ConfigError, DedupError, OutputError
 from dedup.progress import Progress, progress_on
+
+if TYPE_CHECKING:
+    from dedup.verification import Verified
 
 DONE, LIMIT, USAGE, REJECTED, FAILED, INTERRUPTED, TERMINATED, BROKEN_PIPE = 0, 1, 2, 3, 4, 130, 143, 141
 
@@ -309,6 +312,40 @@ def _known_reasons(given: Sequence[str]) -> set[str]:
                 f"{reason!r} is no reason.", where="--reason", hint=f"Choose from {', '.join(REMOVALS)}."
             )
     return set(given)
+
+
+@app.command()
+@_tidy
+def verify(out: OutFolder, json: Json = False) -> None:
+    """Check that an output is as it was written, that every post can be restored, and every copy found.
+
+    Exits with 1 when something is wrong, and says in which file and at which record. Good before the
+    original dump is deleted.
+    """
+    from dedup.verification import verify as verify_output
+
+    found = verify_output(out)
+    if json:
+        import msgspec
+
+        _print_json(msgspec.to_builtins(found))
+    else:
+        _write_lines(f"{line}\n".encode() for line in _verified_lines(found))
+    if found.problem_count:
+        raise typer.Exit(LIMIT)
+
+
+def _verified_lines(found: Verified) -> Iterable[str]:
+    from dedup.report.visible import visible_line
+
+    for problem in found.problems:
+        record = f", record {problem.record:,}" if problem.record else ""
+        post = f", post {problem.post_id!r}" if problem.post_id is not None else ""
+        yield visible_line(f"{problem.file}{record}{post}: {problem.what}")
+    if found.problem_count > len(found.problems):
+        yield f"… and {found.problem_count - len(found.problems):,} more"
+    looked_at = f"{found.files:,} files, {found.posts:,} posts, {found.passages:,} removed passages"
+    yield f"{looked_at}: {f'{found.problem_count:,} problems' if found.problem_count else 'all is well'}"
 
 
 @app.command("eval")

@@ -23,15 +23,33 @@ def restore(
     what it was, and PostNotFoundError, at the end, for an id that does not exist.
     """
     types = load_manifest(out).types
-    corpus = read_corpus(out)
     missing = set(ids or ())
     first = True
-    for record in read_provenance(out):
+    for record, document in read_posts(out):
         missing.discard(record["id"])
         wanted = (ids is None or record["id"] in ids) and (reasons is None or record["reason"] in reasons)
-        if record["action"] == "drop":
+        if document is None:
             if wanted:
                 yield _restored(record, "", record["created"], record["metadata"])
+            continue
+        if wanted:
+            created = None if first and "created" in types.filled else document["created"]
+            metadata = types.undo(document["metadata"], first)
+            yield _restored(record, document["text"], created, metadata)
+        first = False
+    if missing:
+        raise PostNotFoundError(f"no post {min(missing)!r}.", where=str(out))
+
+
+def read_posts(out: Path) -> Iterator[tuple[dict[str, Any], dict[str, Any] | None]]:
+    """The provenance records of a finished output folder, each with its corpus record if it was not dropped.
+
+    Raises OutputError when the two do not belong together.
+    """
+    corpus = read_corpus(out)
+    for record in read_provenance(out):
+        if record["action"] == "drop":
+            yield record, None
             continue
         document = next(corpus, None)
         if document is None or document["id"] != record["id"]:
@@ -40,15 +58,9 @@ def restore(
                 where=str(out),
                 hint="Was a file of the output changed?",
             )
-        if wanted:
-            created = None if first and "created" in types.filled else document["created"]
-            metadata = types.undo(document["metadata"], first)
-            yield _restored(record, document["text"], created, metadata)
-        first = False
+        yield record, document
     if next(corpus, None) is not None:
         raise OutputError("the corpus has more posts than its provenance.", where=str(out))
-    if missing:
-        raise PostNotFoundError(f"no post {min(missing)!r}.", where=str(out))
 
 
 def restore_text(text: str, record: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ OUT/.dedup/                          there only while a run is under way (see `c
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shutil
@@ -64,6 +65,8 @@ class Manifest(msgspec.Struct, frozen=True):
     outputs: list[OutputFile]
     types: TypePlan = TypePlan()
     """What was changed to give every metadata key of the corpus one type."""
+    sha256: str = ""
+    """Of the manifest itself as it is written without this."""
 
 
 def is_finished(out: Path) -> bool:
@@ -77,10 +80,24 @@ def is_finished(out: Path) -> bool:
 
 def write_json(out: Path, name: str, content: Any) -> OutputFile:
     """Write `report.json`, `run.json` or the like, atomically."""
-    text = json.dumps(content, ensure_ascii=False, indent=1)
     file = AtomicFile(out, name)
-    file.write(text.encode() + b"\n")
+    file.write(_json_bytes(content))
     return file.commit()
+
+
+def _json_bytes(content: Any) -> bytes:
+    return json.dumps(content, ensure_ascii=False, indent=1).encode() + b"\n"
+
+
+def _sum_of(manifest: dict[str, Any]) -> str:
+    return hashlib.sha256(_json_bytes({**manifest, "sha256": ""})).hexdigest()
+
+
+def manifest_is_whole(out: Path) -> bool:
+    """Whether the manifest of a finished folder is, byte for byte, as it was written."""
+    content = (out / MANIFEST).read_bytes()
+    found = json.loads(content)
+    return content == _json_bytes(found) and found.get("sha256") == _sum_of(found)
 
 
 def write_manifest(
@@ -107,6 +124,7 @@ def write_manifest(
         list(outputs),
         types,
     )
+    manifest = msgspec.structs.replace(manifest, sha256=_sum_of(msgspec.to_builtins(manifest)))
     write_json(out, MANIFEST, msgspec.to_builtins(manifest))
     sync_folder(out)
     shutil.rmtree(out / WORK_FOLDER, ignore_errors=True)

@@ -81,18 +81,14 @@ def test_standard_input_is_not_resumed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("marker", ["", "{", "[]"])
-def test_a_run_that_was_killed_before_it_could_say_what_it_is(
-    tmp_path: Path, dump: str, marker: str
-) -> None:
+def test_a_run_that_was_killed_before_it_could_say_what_it_is(tmp_path: Path, dump: str, marker: str) -> None:
     begin(tmp_path / "out", dump)
     (tmp_path / "out" / ".dedup" / "run-started.json").write_text(marker)
     assert not begin(tmp_path / "out", dump)
     assert json.loads((tmp_path / "out" / ".dedup" / "run-started.json").read_bytes())["inputs"]
 
 
-def test_two_runs_do_not_share_a_folder(
-    tmp_path: Path, dump: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_two_runs_do_not_share_a_folder(tmp_path: Path, dump: str, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("fcntl", reason="this system has no such locks")
     monkeypatch.setattr(claims, "_PATIENCE_SECONDS", 0)
     with claim(tmp_path / "out", inputs=[dump]):

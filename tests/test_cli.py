@@ -108,7 +108,8 @@ def dedup(*arguments: str, **environment: str) -> subprocess.CompletedProcess[st
 
 def test_every_command_and_option_has_help() -> None:
     group = typer.main.get_command(app)
-    assert set(group.commands) == {"clean", "report", "explain", "restore", "eval"}  # type: ignore[attr-defined]
+    names = {"clean", "report", "explain", "restore", "verify", "eval"}
+    assert set(group.commands) == names  # type: ignore[attr-defined]
     for name, command in [("dedup", group), *group.commands.items()]:  # type: ignore[attr-defined]
         assert command.help, name
         for parameter in command.params:
@@ -132,7 +133,7 @@ def test_every_flag_is_a_setting_and_takes_the_words_the_setting_takes() -> None
         assert get_args(get_args(get_args(alias)[0])[0]) == get_args(words)
 
 
-@pytest.mark.parametrize("arguments", [[], ["clean"], ["report"], ["explain"], ["restore"]])
+@pytest.mark.parametrize("arguments", [[], ["clean"], ["report"], ["explain"], ["restore"], ["verify"]])
 def test_help_of_the_real_program(arguments: list[str]) -> None:
     done = dedup(*arguments, "--help")
     assert done.returncode == 0
@@ -379,7 +380,7 @@ def test_no_half_written_file(out: Path, tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_no_output(tmp_path: Path) -> None:
-    for command in (["restore", "nowhere"], ["explain", "nowhere", "1"]):
+    for command in (["restore", "nowhere"], ["verify", "nowhere"], ["explain", "nowhere", "1"]):
         done = run.invoke(app, command)
         assert done.exit_code == 4 and done.stderr.count("\n") == 1
 
