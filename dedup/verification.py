@@ -7,6 +7,7 @@ restored from its edits; every removed passage looked up in the text that is sai
 from __future__ import annotations
 
 import hashlib
+import sqlite3
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -110,6 +111,12 @@ class _Check:
                 for record, raw in self._raw_texts():
                     evidence.look_up(record, raw)
                 evidence.finish()
+            except sqlite3.Error as error:
+                raise OutputError(
+                    f"cannot be checked: there is no room for what is looked up ({error}).",
+                    where=str(self.out),
+                    hint="Set TMPDIR to a folder on a larger disk.",
+                ) from None
             except (OutputError, msgspec.MsgspecError, LookupError, TypeError, ValueError) as error:
                 # the sums have named the file; this says how far its content can be read
                 place = self._place(self.post_count)
