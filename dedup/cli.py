@@ -287,10 +287,16 @@ def restore(
     ] = None,
     reason: Annotated[
         list[str] | None,
-        typer.Option("--reason", metavar="WHY", help="Only posts dropped for this reason. Repeatable."),
+        typer.Option(
+            "--reason", metavar="WHY", help="Only what was removed for this reason, as quote. Repeatable."
+        ),
     ] = None,
 ) -> None:
-    """Give the original posts back, as JSON lines."""
+    """Give the original posts back, as JSON lines.
+
+    With --reason, those that something was removed from for this reason, dropped ones included; only
+    that comes back, and what was removed or repaired for other reasons stays so.
+    """
     from dedup.originals import restore as restore_posts
     from dedup.report.visible import json_line
 

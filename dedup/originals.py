@@ -9,7 +9,7 @@ from typing import Any
 import xxhash
 
 from dedup.errors import OutputError, PostNotFoundError
-from dedup.normalize.edits import Undo, revert
+from dedup.normalize.edits import Change, Undo, apply, revert
 from dedup.outputs import load_manifest, read_corpus, read_provenance
 
 
@@ -18,24 +18,25 @@ def restore(
 ) -> Iterator[dict[str, Any]]:
     """The input posts of a finished output folder, in input order, with their raw text.
 
-    Each is `{"id", "text", "source", "created", "metadata"}`. Only posts of these `ids`, and only those
-    dropped for one of these `reasons`, when given. Raises OutputError for a post whose text is not
-    what it was, and PostNotFoundError, at the end, for an id that does not exist.
+    Each is `{"id", "text", "source", "created", "metadata"}`. Only posts of these `ids`, when given. With
+    `reasons`, only posts that something was removed from for one of them, dropped ones included, and only
+    that comes back: what was removed or repaired for other reasons stays so. Raises OutputError for a post
+    whose text is not what it was, and PostNotFoundError, at the end, for an id that does not exist.
     """
     types = load_manifest(out).types
     missing = set(ids or ())
     first = True
     for record, document in read_posts(out):
         missing.discard(record["id"])
-        wanted = (ids is None or record["id"] in ids) and (reasons is None or record["reason"] in reasons)
+        wanted = (ids is None or record["id"] in ids) and (reasons is None or _has(record, reasons))
         if document is None:
             if wanted:
-                yield _restored(record, "", record["created"], record["metadata"])
+                yield _restored(record, "", record["created"], record["metadata"], reasons)
             continue
         if wanted:
             created = None if first and "created" in types.filled else document["created"]
             metadata = types.undo(document["metadata"], first)
-            yield _restored(record, document["text"], created, metadata)
+            yield _restored(record, document["text"], created, metadata, reasons)
         first = False
     if missing:
         raise PostNotFoundError(f"no post {min(missing)!r}.", where=str(out))
@@ -84,12 +85,24 @@ def restore_text(text: str, record: Mapping[str, Any]) -> str:
     return raw
 
 
+def _has(record: Mapping[str, Any], reasons: Collection[str]) -> bool:
+    return record["reason"] in reasons or any(edit["why"] in reasons for edit in record["edits"])
+
+
 def _restored(
-    record: Mapping[str, Any], text: str, created: str | None, metadata: dict[str, Any]
+    record: Mapping[str, Any],
+    text: str,
+    created: str | None,
+    metadata: dict[str, Any],
+    reasons: Collection[str] | None,
 ) -> dict[str, Any]:
+    text = restore_text(text, record)
+    if reasons is not None:
+        others = [edit for edit in record["edits"] if edit["why"] not in reasons]
+        text = apply(text, [Change(edit["start"], edit["end"], edit["new"], edit["why"]) for edit in others])
     return {
         "id": record["id"],
-        "text": restore_text(text, record),
+        "text": text,
         "source": record["source"]["path"],
         "created": created,
         "metadata": metadata,
