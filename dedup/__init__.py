@@ -6,10 +6,10 @@
                                                                            ▼
              report ◀── provenance ◀──write── results ◀──decide── decisions
 
-`clean` is the whole flow, from paths to an output folder; `restore` is the way back. The other names are
-pieces of it for notebooks: `read_posts` gives the posts of any input as Arrow batches, `find_quotes` the
-passages that some posts copy from others, `signature` the MinHash of a text. `read_corpus` and
-`read_provenance` read an output folder.
+`clean` is the whole flow, from paths to an output folder; `restore` is the way back, and `verify` says
+whether it is open. The other names are pieces of it for notebooks: `read_posts` gives the posts of any
+input as Arrow batches, `find_quotes` the passages that some posts copy from others, `signature` the MinHash
+of a text. `read_corpus` and `read_provenance` read an output folder.
 
 >>> import dedup
 >>> config = dedup.Config().with_settings({"match": {"threshold": 0.8}})
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from dedup.pipeline import Summary, clean
     from dedup.readers import read_posts
     from dedup.sketch import signature
+    from dedup.verification import Problem, Verified, verify
 
     __version__: str
 
@@ -42,7 +43,9 @@ __all__ = [
     "InputError",
     "OutputError",
     "PostNotFoundError",
+    "Problem",
     "Summary",
+    "Verified",
     "__version__",
     "clean",
     "find_quotes",
@@ -52,6 +55,7 @@ __all__ = [
     "read_provenance",
     "restore",
     "signature",
+    "verify",
 ]
 
 _HOMES = {
@@ -61,7 +65,9 @@ _HOMES = {
     "InputError": "errors",
     "OutputError": "errors",
     "PostNotFoundError": "errors",
+    "Problem": "verification",
     "Summary": "pipeline",
+    "Verified": "verification",
     "clean": "pipeline",
     "find_quotes": "passages",
     "load_config": "config",
@@ -70,6 +76,7 @@ _HOMES = {
     "read_provenance": "outputs",
     "restore": "originals",
     "signature": "sketch",
+    "verify": "verification",
 }
 """Public name → the module it lives in."""
 

@@ -1,7 +1,8 @@
 """The command line: arguments → `Config` → pipeline → report.
 
-Exit codes: 0 done, 1 a limit such as `--fail-over` exceeded, 2 usage or configuration, 3 done but
-some input was rejected, 4 the run failed; 130 interrupted, 141 nobody reads the output any more.
+Exit codes: 0 done, 1 a limit such as `--fail-over` exceeded or a fault found by `verify`, 2 usage or
+configuration, 3 done but some input was rejected, 4 the run failed; 130 interrupted, 143 ended by a
+signal, 141 nobody reads the output any more.
 
 Only typer is imported here; what a command needs is imported when it runs, so that `--help` is quick.
 """
@@ -10,11 +11,12 @@ from __future__ import annotations
 
 import functools
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn, ParamSpec
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, ParamSpec
 
 import typer
 
@@ -22,7 +24,10 @@ from dedup import flags
 from dedup.errors import ConfigError, DedupError, OutputError
 from dedup.progress import Progress, progress_on
 
-DONE, LIMIT, USAGE, REJECTED, FAILED, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 3, 4, 130, 141
+if TYPE_CHECKING:
+    from dedup.verification import Verified
+
+DONE, LIMIT, USAGE, REJECTED, FAILED, INTERRUPTED, TERMINATED, BROKEN_PIPE = 0, 1, 2, 3, 4, 130, 143, 141
 
 P = ParamSpec("P")
 
@@ -38,8 +43,17 @@ app = typer.Typer(
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line (`sys.argv` when no arguments are given) and exit with its code."""
+    signal.signal(signal.SIGTERM, _terminate)
     app(args=arguments, prog_name="dedup")
     sys.exit(DONE)
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM: like Ctrl-C, but for the exit code."""
+
+
+def _terminate(*_: object) -> NoReturn:
+    raise _Terminated
 
 
 def _tidy(command: Callable[P, None]) -> Callable[P, None]:
@@ -55,9 +69,10 @@ def _tidy(command: Callable[P, None]) -> Callable[P, None]:
         except DedupError as error:
             _complain(error.message)
             raise typer.Exit(error.exit_code) from None
-        except KeyboardInterrupt:
-            _complain("interrupted.")
-            raise typer.Exit(INTERRUPTED) from None
+        except KeyboardInterrupt as stop:
+            ended = isinstance(stop, _Terminated)
+            _complain("ended by a signal." if ended else "interrupted.")
+            raise typer.Exit(TERMINATED if ended else INTERRUPTED) from None
         except BrokenPipeError:
             # Python flushes standard output once more at exit; with nobody to read it, that must go nowhere.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -154,7 +169,12 @@ def clean(
     config = flags.config_from(context.params)
     from dedup.pipeline import clean as clean_dump
 
-    summary = clean_dump(paths, output, config, force=force, progress=progress_on(quiet=quiet))
+    try:
+        summary = clean_dump(paths, output, config, force=force, progress=progress_on(quiet=quiet))
+    except KeyboardInterrupt:
+        if "-" not in paths:
+            _complain("stopped. The same command goes on from here.")
+        raise
     if not quiet:
         from dedup.report import terminal
 
@@ -388,10 +408,16 @@ def restore(
     ] = None,
     reason: Annotated[
         list[str] | None,
-        typer.Option("--reason", metavar="WHY", help="Only posts dropped for this reason. Repeatable."),
+        typer.Option(
+            "--reason", metavar="WHY", help="Only what was removed for this reason, as quote. Repeatable."
+        ),
     ] = None,
 ) -> None:
-    """Give the original posts back, as JSON lines."""
+    """Give the original posts back, as JSON lines.
+
+    With --reason, those that something was removed from for this reason, dropped ones included; only
+    that comes back, and what was removed or repaired for other reasons stays so.
+    """
     from dedup.originals import restore as restore_posts
     from dedup.report.visible import json_line
 
@@ -470,6 +496,40 @@ def formats(json: Json = False) -> None:
     from dedup.report.glimpsed import print_formats
 
     print_formats(known_formats())
+
+
+@app.command()
+@_tidy
+def verify(out: OutFolder, json: Json = False) -> None:
+    """Check that an output is as it was written, that every post can be restored, and every copy found.
+
+    Exits with 1 when something is wrong, and says in which file and at which record. Good before the
+    original dump is deleted.
+    """
+    from dedup.verification import verify as verify_output
+
+    found = verify_output(out)
+    if json:
+        import msgspec
+
+        _print_json(msgspec.to_builtins(found))
+    else:
+        _write_lines(f"{line}\n".encode() for line in _verified_lines(found))
+    if found.problem_count:
+        raise typer.Exit(LIMIT)
+
+
+def _verified_lines(found: Verified) -> Iterable[str]:
+    from dedup.report.visible import visible_line
+
+    for problem in found.problems:
+        record = f", record {problem.record:,}" if problem.record else ""
+        post = f", post {problem.post_id!r}" if problem.post_id is not None else ""
+        yield visible_line(f"{problem.file}{record}{post}: {problem.what}")
+    if found.problem_count > len(found.problems):
+        yield f"… and {found.problem_count - len(found.problems):,} more"
+    looked_at = f"{found.files:,} files, {found.posts:,} posts, {found.passages:,} removed passages"
+    yield f"{looked_at}: {f'{found.problem_count:,} problems' if found.problem_count else 'all is well'}"
 
 
 @app.command("eval")

@@ -9,7 +9,7 @@ from typing import Any
 import xxhash
 
 from dedup.errors import OutputError, PostNotFoundError
-from dedup.normalize.edits import Undo, revert
+from dedup.normalize.edits import Change, Undo, apply, revert
 from dedup.outputs import load_manifest, read_corpus, read_provenance
 
 
@@ -18,20 +18,39 @@ def restore(
 ) -> Iterator[dict[str, Any]]:
     """The input posts of a finished output folder, in input order, with their raw text.
 
-    Each is `{"id", "text", "source", "created", "metadata"}`. Only posts of these `ids`, and only those
-    dropped for one of these `reasons`, when given. Raises OutputError for a post whose text is not
-    what it was, and PostNotFoundError, at the end, for an id that does not exist.
+    Each is `{"id", "text", "source", "created", "metadata"}`. Only posts of these `ids`, when given. With
+    `reasons`, only posts that something was removed from for one of them, dropped ones included, and only
+    that comes back: what was removed or repaired for other reasons stays so. Raises OutputError for a post
+    whose text is not what it was, and PostNotFoundError, at the end, for an id that does not exist.
     """
     types = load_manifest(out).types
-    corpus = read_corpus(out)
     missing = set(ids or ())
     first = True
-    for record in read_provenance(out):
+    for record, document in read_posts(out):
         missing.discard(record["id"])
-        wanted = (ids is None or record["id"] in ids) and (reasons is None or record["reason"] in reasons)
-        if record["action"] == "drop":
+        wanted = (ids is None or record["id"] in ids) and (reasons is None or _has(record, reasons))
+        if document is None:
             if wanted:
-                yield _restored(record, "", record["created"], record["metadata"])
+                yield _restored(record, "", record["created"], record["metadata"], reasons)
+            continue
+        if wanted:
+            created = None if first and "created" in types.filled else document["created"]
+            metadata = types.undo(document["metadata"], first)
+            yield _restored(record, document["text"], created, metadata, reasons)
+        first = False
+    if missing:
+        raise PostNotFoundError(f"no post {min(missing)!r}.", where=str(out))
+
+
+def read_posts(out: Path) -> Iterator[tuple[dict[str, Any], dict[str, Any] | None]]:
+    """The provenance records of a finished output folder, each with its corpus record if it was not dropped.
+
+    Raises OutputError when the two do not belong together.
+    """
+    corpus = read_corpus(out)
+    for record in read_provenance(out):
+        if record["action"] == "drop":
+            yield record, None
             continue
         document = next(corpus, None)
         if document is None or document["id"] != record["id"]:
@@ -40,15 +59,9 @@ def restore(
                 where=str(out),
                 hint="Was a file of the output changed?",
             )
-        if wanted:
-            created = None if first and "created" in types.filled else document["created"]
-            metadata = types.undo(document["metadata"], first)
-            yield _restored(record, document["text"], created, metadata)
-        first = False
+        yield record, document
     if next(corpus, None) is not None:
         raise OutputError("the corpus has more posts than its provenance.", where=str(out))
-    if missing:
-        raise PostNotFoundError(f"no post {min(missing)!r}.", where=str(out))
 
 
 def restore_text(text: str, record: Mapping[str, Any]) -> str:
@@ -72,12 +85,24 @@ def restore_text(text: str, record: Mapping[str, Any]) -> str:
     return raw
 
 
+def _has(record: Mapping[str, Any], reasons: Collection[str]) -> bool:
+    return record["reason"] in reasons or any(edit["why"] in reasons for edit in record["edits"])
+
+
 def _restored(
-    record: Mapping[str, Any], text: str, created: str | None, metadata: dict[str, Any]
+    record: Mapping[str, Any],
+    text: str,
+    created: str | None,
+    metadata: dict[str, Any],
+    reasons: Collection[str] | None,
 ) -> dict[str, Any]:
+    text = restore_text(text, record)
+    if reasons is not None:
+        others = [edit for edit in record["edits"] if edit["why"] not in reasons]
+        text = apply(text, [Change(edit["start"], edit["end"], edit["new"], edit["why"]) for edit in others])
     return {
         "id": record["id"],
-        "text": restore_text(text, record),
+        "text": text,
         "source": record["source"]["path"],
         "created": created,
         "metadata": metadata,

@@ -1,17 +1,17 @@
-"""The output folder as a whole: when it may be written, how it is finished, how it is read back.
+"""The output folder as a whole: what is in it, how it is finished, how it is read back.
 
 OUT/corpus/part-00000.jsonl.zst …    kept and trimmed posts
 OUT/provenance/part-00000.jsonl.zst …  one record for every input post
 OUT/rejected/…                       records that could not be read, if any
 OUT/report.json, OUT/run.json        ratios; timings and machine
 OUT/manifest.json                    inputs, settings, counts, outputs; written last
-OUT/.dedup/                          there only while a run is under way
+OUT/.dedup/                          there only while a run is under way (see `claim`)
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
-import os
 import re
 import shutil
 import unicodedata
@@ -33,11 +33,11 @@ from dedup.writers.text import TextPosts
 FORMAT = 1
 """Version of the output folder's layout."""
 MANIFEST = "manifest.json"
-_MARKER = "run-started.json"
-_OURS = re.compile(
+OURS = re.compile(
     r"corpus/part-\d{5,}\.(jsonl\.zst|parquet|txt\.zst)|(provenance|rejected)/part-\d{5,}\.jsonl\.zst"
     r"|rejected/bytes-\d{5,}\.bin|report\.json|run\.json|manifest\.json"
 )
+"""The names of all files that a run writes."""
 _VERSIONS = [
     *("dedup", "ftfy", "datasketch", "wordfreq", "rapidfuzz"),
     *("pyarrow", "numpy", "xxhash", "zstandard", "chardet"),
@@ -65,49 +65,8 @@ class Manifest(msgspec.Struct, frozen=True):
     outputs: list[OutputFile]
     types: TypePlan = TypePlan()
     """What was changed to give every metadata key of the corpus one type."""
-
-
-def prepare(
-    out: Path, *, force: bool = False, inputs: Iterable[Path] = (), config: Config | None = None
-) -> None:
-    """Make `out` ready for a run, and mark it as one that is under way.
-
-    With `force`, the files that an earlier run wrote there are deleted, and no others. Raises
-    OutputError for a folder that must not be touched: a finished one, an unfinished one, one that
-    holds other people's files, or one that an input lies in.
-    """
-    where = str(out)
-    if out.exists() and not out.is_dir():
-        raise OutputError("is a file, not a folder.", where=where, hint="Choose another --output.")
-    _refuse_inputs_inside(out, inputs)
-    finished, started = is_finished(out), (out / WORK_FOLDER).is_dir()
-    if not force and finished:
-        raise OutputError(
-            "holds the finished output of an earlier run.",
-            where=where,
-            hint="Choose another --output, or replace it with --force.",
-        )
-    if not force and started:
-        raise OutputError(
-            "holds the output of a run that was not finished.",
-            where=where,
-            hint="If that run is not going on any more, start over with --force.",
-        )
-    if out.is_dir() and any(out.iterdir()) and not (finished or started):
-        raise OutputError(
-            "is not empty, and not an output folder of dedup.", where=where, hint="Choose another --output."
-        )
-    try:
-        earlier = _earlier_files(out) if finished or started else []
-        if started:
-            shutil.rmtree(out / WORK_FOLDER)
-        _mark_started(out, config)
-        for path in earlier:
-            path.unlink(missing_ok=True)
-        for folder in ("corpus", "provenance", "rejected"):
-            _remove_if_empty(out / folder)
-    except OSError as error:
-        raise OutputError(f"cannot be written ({error.strerror or error}).", where=where) from error
+    sha256: str = ""
+    """Of the manifest itself as it is written without this."""
 
 
 def is_finished(out: Path) -> bool:
@@ -121,10 +80,24 @@ def is_finished(out: Path) -> bool:
 
 def write_json(out: Path, name: str, content: Any) -> OutputFile:
     """Write `report.json`, `run.json` or the like, atomically."""
-    text = json.dumps(content, ensure_ascii=False, indent=1)
     file = AtomicFile(out, name)
-    file.write(text.encode() + b"\n")
+    file.write(_json_bytes(content))
     return file.commit()
+
+
+def _json_bytes(content: Any) -> bytes:
+    return json.dumps(content, ensure_ascii=False, indent=1).encode() + b"\n"
+
+
+def _sum_of(manifest: dict[str, Any]) -> str:
+    return hashlib.sha256(_json_bytes({**manifest, "sha256": ""})).hexdigest()
+
+
+def manifest_is_whole(out: Path) -> bool:
+    """Whether the manifest of a finished folder is, byte for byte, as it was written."""
+    content = (out / MANIFEST).read_bytes()
+    found = json.loads(content)
+    return content == _json_bytes(found) and found.get("sha256") == _sum_of(found)
 
 
 def write_manifest(
@@ -140,22 +113,27 @@ def write_manifest(
 
     `run.json` must not be among `outputs`: it differs from run to run, and the manifest does not.
     """
-    versions = {name: package_version(name) for name in _VERSIONS}
-    versions["unicode"] = unicodedata.unidata_version
+    found = versions()
     manifest = Manifest(
-        versions["dedup"],
+        found["dedup"],
         FORMAT,
         list(inputs),
         config.as_dict(),
-        versions,
+        found,
         dict(counts),
         list(outputs),
         types,
     )
+    manifest = msgspec.structs.replace(manifest, sha256=_sum_of(msgspec.to_builtins(manifest)))
     write_json(out, MANIFEST, msgspec.to_builtins(manifest))
     sync_folder(out)
     shutil.rmtree(out / WORK_FOLDER, ignore_errors=True)
     return manifest
+
+
+def versions() -> dict[str, str]:
+    """The versions of all that can change a byte of the output."""
+    return {name: package_version(name) for name in _VERSIONS} | {"unicode": unicodedata.unidata_version}
 
 
 def package_version(name: str) -> str:
@@ -179,7 +157,7 @@ def load_manifest(out: Path) -> Manifest:
             raise OutputError(
                 "holds the output of a run that was not finished.",
                 where=str(out),
-                hint="Start it over with --force.",
+                hint="Give its command again to go on with it.",
             ) from None
         raise OutputError("is not an output folder of dedup.", where=str(out), hint=hint) from None
     except msgspec.MsgspecError as error:
@@ -220,7 +198,7 @@ def _shards(manifest: Manifest, folder: str, ending: str) -> list[str]:
     """Shards of a kind, in order; only names we give ourselves, as a manifest is a file like any other."""
     names = (file.path for file in manifest.outputs)
     return [
-        name for name in names if name.startswith(folder) and name.endswith(ending) and _OURS.fullmatch(name)
+        name for name in names if name.startswith(folder) and name.endswith(ending) and OURS.fullmatch(name)
     ]
 
 
@@ -261,45 +239,3 @@ def clean_length(record: Mapping[str, Any]) -> int:
     """Code points of a post's clean text, from its provenance record."""
     gone = sum(len(edit["raw"]) - len(edit["new"]) for edit in record["edits"])
     return int(record["raw_chars"]) - gone
-
-
-def _refuse_inputs_inside(out: Path, inputs: Iterable[Path]) -> None:
-    folder = out.resolve()
-    for path in inputs:
-        if path.resolve().is_relative_to(folder):
-            raise OutputError(
-                "lies inside the output folder.", where=str(path), hint="Choose another --output."
-            )
-
-
-def _mark_started(out: Path, config: Config | None) -> None:
-    work = out / WORK_FOLDER
-    work.mkdir(parents=True, exist_ok=True)
-    marker = {"dedup": package_version("dedup"), "format": FORMAT, "config": (config or Config()).as_dict()}
-    # "x": of two runs that begin at the same time, one is refused.
-    with (work / _MARKER).open("x", encoding="utf-8") as file:
-        json.dump(marker, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    sync_folder(work)
-    sync_folder(out)
-
-
-def _earlier_files(out: Path) -> list[Path]:
-    """What an earlier run wrote: for a finished one what its manifest lists, else all names we give."""
-    if is_finished(out):
-        names = {file.path for file in load_manifest(out).outputs} | {"report.json", "run.json", MANIFEST}
-    else:
-        names = {path.relative_to(out).as_posix() for path in (*out.glob("*/*"), *out.glob("*"))}
-    # Never through a link that leads out of the folder. The manifest goes first: without it, what is
-    # left after an interruption does not look finished.
-    return [
-        out / name
-        for name in sorted(names, key=lambda name: (name != MANIFEST, name))
-        if _OURS.fullmatch(name) and not (out / name).parent.is_symlink() and (out / name).is_file()
-    ]
-
-
-def _remove_if_empty(folder: Path) -> None:
-    if folder.is_dir() and not folder.is_symlink() and not any(folder.iterdir()):
-        folder.rmdir()

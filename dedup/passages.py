@@ -22,7 +22,7 @@ from dedup.quotes.find import find_passages
 from dedup.readers import Block, parse_block
 from dedup.results import make_results, make_tasks
 from dedup.schema import EDIT, POSTS
-from dedup.stage import Stage, block_folder, write_block
+from dedup.stage import write_blocks
 
 PASSAGES = pa.schema(
     [
@@ -63,11 +63,8 @@ def find_quotes(posts: Posts, config: Config | None = None) -> pa.Table:
     """
     config = config or Config()
     with TemporaryDirectory(prefix="dedup-") as folder, LocalEngine(config.run.workers) as engine:
-        blocks = 0
-        for batch in _batches(posts, config):
-            write_block(block_folder(Path(folder), blocks), normalize(batch, config.normalize))
-            blocks += 1
-        stage = Stage(Path(folder), blocks)
+        normalized = (normalize(batch, config.normalize) for batch in _batches(posts, config))
+        stage = write_blocks(Path(folder), normalized)
         index, ids = index_posts(stage, config, engine)
         passages = resemble(index, find_passages(index, config.quotes, engine), config, engine)
         decisions = decide(index, passages, config)

@@ -20,12 +20,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 import pyarrow as pa
+import xxhash
 
-from dedup import kernels, outputs
+from dedup import kernels, memo, outputs
+from dedup.claim import Claim, claim
 from dedup.config import Config
 from dedup.decide import ACTIONS, NO_REASON, WHYS, Decisions, Policy, in_input_order, settle
+from dedup.decided import Decided, read_decided, write_decided
 from dedup.engines.base import Engine
 from dedup.engines.local import LocalEngine
 from dedup.index import Index, index_posts
@@ -39,7 +43,7 @@ from dedup.quotes.within import count_own
 from dedup.readers import Block, Inputs, find_sources, group_blocks, parse_blocks, read_blocks
 from dedup.report.ratios import Ratios
 from dedup.results import Task, make_results, make_tasks
-from dedup.stage import Stage, block_folder, write_block
+from dedup.stage import Stage, holds_posts, read_rejects, write_block, write_rejects
 from dedup.writers import Encoded, RejectedWriter, ResultsWriter, encode_jsonl
 from dedup.writers.atomic import WORK_FOLDER
 
@@ -66,35 +70,40 @@ def clean(
 ) -> Summary:
     """Clean dumps into the folder `out`: corpus, provenance, rejected records, manifest, report.
 
-    paths: files, folders, globs, or "-" for standard input. force: replace what an earlier run wrote
-    in `out`. Raises InputError for a path that does not exist, OutputError for a folder that cannot or
-    must not be written, ConfigError for settings that cannot be.
+    paths: files, folders, globs, or "-" for standard input. A run that was stopped, given again, goes on
+    where it was. force: replace what an earlier run wrote in `out`. Raises InputError for a path that does
+    not exist, or whose content changes meanwhile, OutputError for a folder that cannot or must not be
+    written, ConfigError for settings that cannot be.
     """
     config, out, clock = config or Config(), Path(out), Clock(progress or Silent())
-    sources = [Path(source.path) for source in find_sources(paths) if source.path != "-"]
-    outputs.prepare(out, force=force, inputs=sources, config=config)
-    compile_kernels(clock.note)
-    return run(paths, out, config, clock)
+    inputs = [source.path for source in find_sources(paths)]
+    with claim(out, force=force, inputs=inputs, config=config) as claimed:
+        if claimed.resumed:
+            clock.note(f"Going on with the run that was stopped in {out}.")
+        compile_kernels(clock.note)
+        return run(paths, out, config, clock, claimed)
 
 
-def run(paths: Sequence[str | os.PathLike[str]], out: Path, config: Config, clock: Clock) -> Summary:
+def run(
+    paths: Sequence[str | os.PathLike[str]], out: Path, config: Config, clock: Clock, claimed: Claim
+) -> Summary:
     """The flow itself, into a folder that is ready for it."""
     inputs = Inputs()
     with LocalEngine(config.run.workers) as engine:
         rejected = RejectedWriter(out, config.write)
         with clock.stage("read", None, "bytes") as stage_bar:
             stage = read(paths, out / WORK_FOLDER, config, engine, inputs, rejected, stage_bar.advance)
-        with clock.stage("order", None, "posts"):
-            index, ids = index_posts(stage, config, engine)
-        with clock.stage("quotes", None, "posts"):
-            passages = find_passages(index, config.quotes, engine)
-        with clock.stage("match", None, "posts"):
-            passages = resemble(index, passages, config, engine)
-        with clock.stage("decide", None, "posts"):
-            decisions = decide(index, passages, config)
-        with clock.stage("write", len(index.rank), "posts") as stage_bar:
+        claimed.check_inputs()
+        decided = decide_or_recall(stage, config, engine, clock)
+        decisions = decided.decisions
+        with clock.stage("write", len(decisions.action), "posts") as stage_bar:
             tasks = make_tasks(
-                stage, index.blocks, index.input_offsets, decisions, ids, config.decide.quotes == "mark"
+                stage,
+                decided.blocks,
+                decided.offsets,
+                decisions,
+                decided.ids,
+                config.decide.quotes == "mark",
             )
             writer, ratios = write(tasks, out, config, engine, stage_bar.advance)
             files = [*writer.close(), *rejected.close()]
@@ -120,8 +129,8 @@ def compile_kernels(note: Callable[[str], None]) -> None:
     note("Compiling kernels: the first run on a machine takes a minute or two longer.")
     with TemporaryDirectory() as folder:
         dump, out = kernels.write_dump(Path(folder)), Path(folder) / "out"
-        outputs.prepare(out)
-        run([dump], out, Config().with_settings({"run": {"workers": 1}}), Clock(Silent()))
+        with claim(out) as claimed:
+            run([dump], out, Config().with_settings({"run": {"workers": 1}}), Clock(Silent()), claimed)
     kernels.remember()
 
 
@@ -134,30 +143,60 @@ def read(
     rejected: RejectedWriter,
     advance: Any,
 ) -> Stage:
-    """Read, normalize and tokenize all inputs into the work folder."""
-    groups = enumerate(group_blocks(read_blocks(paths, config.read, BLOCK_BYTES, inputs), BLOCK_BYTES))
+    """Read, normalize and tokenize all inputs into the work folder, but what is there from before."""
+    groups = group_blocks(read_blocks(paths, config.read, BLOCK_BYTES, inputs), BLOCK_BYTES)
     step = partial(read_one, work=work, config=config)
-    kept = 0
-    for number, rejects, size, posts in engine.map_batches(step, groups):
+    names = []
+    for name, rejects, size in engine.map_batches(step, groups):
         rejected.write(rejects)
         advance(size)
-        if posts:
-            block_folder(work, number).rename(block_folder(work, kept))
-            kept += 1
-    return Stage(work, kept)
+        if name is not None:
+            names.append(name)
+    return Stage(work, names)
 
 
-def read_one(
-    numbered: tuple[int, list[Block]], work: Path, config: Config
-) -> tuple[int, pa.RecordBatch, int, int]:
-    """A group of blocks → normalized posts and words in the work folder; the rejects come back."""
-    number, blocks = numbered
+def read_one(blocks: list[Block], work: Path, config: Config) -> tuple[str | None, pa.RecordBatch, int]:
+    """A group of blocks of input → normalized posts and words in a folder of the work folder.
+
+    The name of the folder, None where there are no posts; the rejects; the bytes.
+    """
+    name, size = f"block-{_digest(config.as_dict(), blocks)}", sum(len(block.data) for block in blocks)
+    if memo.is_kept(work / name):
+        rejects = read_rejects(work / name)
+        return name if holds_posts(work / name) else None, rejects, size
     posts, rejects = parse_blocks(blocks, config.read)
     if config.decide.page_chrome == "keep":
         posts = keep_page_chrome(posts)
-    if posts.num_rows:
-        write_block(block_folder(work, number), normalize(posts, config.normalize))
-    return number, rejects, sum(len(block.data) for block in blocks), posts.num_rows
+
+    def fill(folder: Path) -> None:
+        write_rejects(folder, rejects)
+        if posts.num_rows:
+            write_block(folder, normalize(posts, config.normalize))
+
+    memo.keep(work / name, fill)
+    return name if posts.num_rows else None, rejects, size
+
+
+def decide_or_recall(stage: Stage, config: Config, engine: Engine, clock: Clock) -> Decided:
+    """What becomes of all posts; kept, so that a run killed while it writes has only that left to do."""
+    folder = stage.folder / f"decided-{_digest(config.as_dict(), stage.names)}"
+    if memo.is_kept(folder):
+        return read_decided(folder)
+    with clock.stage("order", None, "posts"):
+        index, ids = index_posts(stage, config, engine)
+    with clock.stage("quotes", None, "posts"):
+        passages = find_passages(index, config.quotes, engine)
+    with clock.stage("match", None, "posts"):
+        passages = resemble(index, passages, config, engine)
+    with clock.stage("decide", None, "posts"):
+        decided = Decided(index.blocks, index.input_offsets, decide(index, passages, config), ids)
+        memo.keep(folder, partial(write_decided, decided=decided))
+    return decided
+
+
+def _digest(*content: Any) -> str:
+    """The name of what depends on this content alone."""
+    return xxhash.xxh3_128_hexdigest(msgspec.msgpack.encode(content))
 
 
 def resemble(index: Index, passages: Passages, config: Config, engine: Engine) -> Passages:

@@ -44,7 +44,7 @@ class Task(NamedTuple):
     """All that one block of results is made of; travels to a worker process."""
 
     folder: Path
-    number: int
+    name: str  # of the block
     first_post: int
     word_offsets: NDArray[np.int64]  # global, of the block's posts
     action: NDArray[np.uint8]
@@ -113,7 +113,7 @@ def make_tasks(
         tasks.append(
             Task(
                 stage.folder,
-                number,
+                stage.names[number],
                 posts.start,
                 offsets[posts.start : posts.stop + 1],
                 decisions.action[posts],
@@ -173,8 +173,8 @@ def _changes(batch: pa.RecordBatch) -> _Changes:
 
 def make_results(task: Task) -> pa.RecordBatch:
     """The results (RESULTS) of one block. Pure but for reading the work folder."""
-    stage = Stage(task.folder, task.number + 1)
-    batch, words = stage.posts(task.number), stage.words(task.number)
+    stage = Stage(task.folder, [task.name])
+    batch, words = stage.posts(0), stage.words(0)
     block = _Block(batch)
     all_rows = task.rows.copy()
     all_rows[:, trace.ROW_POST] -= task.first_post

@@ -5,6 +5,7 @@ Files are Arrow IPC and read memory-mapped, so only what is touched is in memory
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from dedup.ids import hash_strings
 from dedup.quotes.attribution import hash_names
 from dedup.quotes.marks import mark_words
 from dedup.quotes.threads import title_key
+from dedup.schema import REJECTED
 from dedup.text.tokens import Tokens, tokenize
 
 WORDS = pa.schema(
@@ -46,14 +48,14 @@ KEYS = pa.schema(
 EMPTY_TEXTS = pa.array(["", "[deleted]", "[removed]"])
 
 _POSTS, _WORDS, _KEYS, _MARKS = "posts.arrow", "words.arrow", "keys.arrow", "marks.arrow"
+_REJECTS = "rejects.arrow"
 
 
 def write_block(folder: Path, posts: pa.RecordBatch) -> None:
-    """Tokenize the clean texts of a NORMALIZED batch and put both into a folder of their own."""
+    """Tokenize the clean texts of a NORMALIZED batch and put both into a folder."""
     tokens = tokenize(posts.column("clean"))
     marks = mark_words(posts, tokens)
     words = [tokens.hashes, tokens.info, tokens.starts, tokens.ends]
-    folder.mkdir(exist_ok=True)
     _write(folder / _POSTS, posts)
     _write(folder / _WORDS, pa.RecordBatch.from_arrays([pa.array(a) for a in words], schema=WORDS))
     _write(folder / _MARKS, marks)
@@ -81,35 +83,48 @@ def _indices(column: pa.DictionaryArray) -> NDArray[np.int32]:
     return places
 
 
-class Stage:
-    """The blocks of a run, read back."""
+def write_rejects(folder: Path, rejects: pa.RecordBatch) -> None:
+    """Put the records of a block that could not be read (REJECTED) beside its posts, if there are any."""
+    if rejects.num_rows:
+        _write(folder / _REJECTS, rejects)
 
-    def __init__(self, folder: Path, blocks: int) -> None:
+
+def read_rejects(folder: Path) -> pa.RecordBatch:
+    """The records of a block that could not be read."""
+    path = folder / _REJECTS
+    return _read(path) if path.exists() else pa.RecordBatch.from_pylist([], REJECTED)
+
+
+def holds_posts(folder: Path) -> bool:
+    """Whether a block has any post."""
+    return (folder / _POSTS).exists()
+
+
+class Stage:
+    """The blocks of a run, read back: folders of the work folder, in the order of the input."""
+
+    def __init__(self, folder: Path, names: Sequence[str]) -> None:
         self.folder = folder
-        self.blocks = blocks
+        self.names = names
+        self.blocks = len(names)
 
     def posts(self, number: int) -> pa.RecordBatch:
         """The NORMALIZED posts of a block."""
-        return _read(block_folder(self.folder, number) / _POSTS)
+        return _read(self.folder / self.names[number] / _POSTS)
 
     def keys(self, number: int) -> pa.RecordBatch:
         """KEYS of a block."""
-        return _read(block_folder(self.folder, number) / _KEYS)
+        return _read(self.folder / self.names[number] / _KEYS)
 
     def marks(self, number: int) -> pa.RecordBatch:
         """MARKS of a block."""
-        return _read(block_folder(self.folder, number) / _MARKS)
+        return _read(self.folder / self.names[number] / _MARKS)
 
     def words(self, number: int) -> Tokens:
         """The words of a block, offsets counted from the block's first."""
-        words = _read(block_folder(self.folder, number) / _WORDS)
+        words = _read(self.folder / self.names[number] / _WORDS)
         per_post = self.keys(number).column("words").to_numpy()
         return Tokens(_offsets(per_post), *(column.to_numpy() for column in words.columns))
-
-
-def block_folder(folder: Path, number: int) -> Path:
-    """Where a block lies in the work folder."""
-    return folder / f"block-{number:05d}"
 
 
 def _offsets(counts: NDArray[np.int32]) -> NDArray[np.int64]:
@@ -126,3 +141,13 @@ def _write(path: Path, batch: pa.RecordBatch) -> None:
 def _read(path: Path) -> pa.RecordBatch:
     with pa.memory_map(str(path)) as source:
         return pa.ipc.open_file(source).get_batch(0)
+
+
+def write_blocks(folder: Path, batches: Iterable[pa.RecordBatch]) -> Stage:
+    """NORMALIZED batches, none of them empty, as the blocks of a folder."""
+    names: list[str] = []
+    for batch in batches:
+        names.append(f"block-{len(names)}")
+        (folder / names[-1]).mkdir()
+        write_block(folder / names[-1], batch)
+    return Stage(folder, names)

@@ -28,7 +28,7 @@ from dedup.report.ratios import Ratios
 from dedup.results import make_results, make_tasks
 from dedup.sample import sample_threads
 from dedup.sketch.bands import recall_at
-from dedup.stage import Stage, block_folder, write_block
+from dedup.stage import Stage, write_blocks
 
 THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9)
 SHINGLES = (3, 5, 8)
@@ -115,10 +115,8 @@ def tune(
         with progress.stage("read", None, "posts") as bar:
             sample = sample_threads(paths, config.read, sample_posts, bar.advance)
         with progress.stage("quotes", sample.posts, "posts") as bar:
-            for number, batch in enumerate(sample.batches()):
-                write_block(block_folder(Path(folder), number), normalize(batch, config.normalize))
-                bar.advance(batch.num_rows)
-            stage = Stage(Path(folder), len(sample.batches()))
+            stage = write_blocks(Path(folder), (normalize(one, config.normalize) for one in sample.batches()))
+            bar.advance(sample.posts)
             index, ids = index_posts(stage, config, engine)
             trial = _Trial(stage, index, ids, find_passages(index, config.quotes, engine), engine)
         outcomes: list[Outcome] = []

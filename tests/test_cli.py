@@ -133,7 +133,10 @@ def test_every_flag_is_a_setting_and_takes_the_words_the_setting_takes() -> None
         assert get_args(get_args(get_args(alias)[0])[0]) == get_args(words)
 
 
-@pytest.mark.parametrize("arguments", [[], ["clean"], ["report"], ["tune"], ["explain"], ["restore"]])
+_COMMANDS: list[list[str]] = [[], ["clean"], ["report"], ["tune"], ["explain"], ["restore"], ["verify"]]
+
+
+@pytest.mark.parametrize("arguments", _COMMANDS)
 def test_help_of_the_real_program(arguments: list[str]) -> None:
     done = dedup(*arguments, "--help")
     assert done.returncode == 0
@@ -278,7 +281,8 @@ def test_a_bug_is_one_line(pipeline: FakePipeline, monkeypatch: pytest.MonkeyPat
 def test_interrupted(pipeline: FakePipeline) -> None:
     pipeline.error = KeyboardInterrupt()
     done = run.invoke(app, ["clean", "a.txt", "-o", "out"])
-    assert done.exit_code == 130 and done.stderr == "dedup: interrupted.\n"
+    assert done.exit_code == 130
+    assert done.stderr == "dedup: stopped. The same command goes on from here.\ndedup: interrupted.\n"
 
 
 # report
@@ -379,7 +383,7 @@ def test_no_half_written_file(out: Path, tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_no_output(tmp_path: Path) -> None:
-    for command in (["restore", "nowhere"], ["explain", "nowhere", "1"]):
+    for command in (["restore", "nowhere"], ["verify", "nowhere"], ["explain", "nowhere", "1"]):
         done = run.invoke(app, command)
         assert done.exit_code == 4 and done.stderr.count("\n") == 1
 

@@ -22,7 +22,6 @@ from dedup import pipeline
 from dedup.config import Config
 from dedup.errors import OutputError
 from dedup.originals import restore
-from dedup.outputs import MANIFEST
 
 few = settings(
     max_examples=20,
@@ -186,30 +185,6 @@ def test_a_finished_folder_is_refused_and_force_deletes_only_its_own_files(tmp_p
     assert [document["id"] for document in read_lines(out, "corpus")] == ["2"]
     assert (out / "notes.txt").read_text() == "mine"
     assert (out / "corpus" / "notes.txt").read_text() == "mine too"
-
-
-def test_an_unfinished_folder_is_refused(tmp_path: Path) -> None:
-    dump = write_forum(tmp_path / "dump.jsonl", [{"id": "1", "text": "A lantern by the quarry."}])
-    out = tmp_path / "out"
-
-    class Stopped(BaseException):
-        pass
-
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(Stopped):
-        patch.setattr(pipeline, "make_tasks", _raising(Stopped))
-        pipeline.clean([dump], out, Config().with_settings(ONE))
-    assert not (out / MANIFEST).exists()
-    with pytest.raises(OutputError, match="not finished"):
-        pipeline.clean([dump], out, Config().with_settings(ONE))
-    pipeline.clean([dump], out, Config().with_settings(ONE), force=True)
-    assert Check(out, ["A lantern by the quarry."]).problems() == []
-
-
-def _raising(error: type[BaseException]) -> Any:
-    def stop(*_: object) -> None:
-        raise error
-
-    return stop
 
 
 @pytest.mark.parametrize("holds", ["thesis.txt", "corpus/part-00000.jsonl.zst"])

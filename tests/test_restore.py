@@ -58,6 +58,23 @@ def test_posts_can_be_chosen(tmp_path: Path) -> None:
         list(restore(tmp_path, ids={"p1", "nobody"}))
 
 
+def test_a_kind_of_removal_comes_back_alone(tmp_path: Path) -> None:
+    cut, drop = (
+        [(0, 4, "", "quote"), (5, 7, " ", "whitespace"), (8, 11, "", "boilerplate")],
+        [(0, 1, "", "empty")],
+    )
+    rows = [post(0, "said  b\n--", cut), post(1, "c"), post(2, "-", drop, action="drop", reason="empty")]
+    write_output(tmp_path, rows)
+
+    def back(*reasons: str) -> list[tuple[str, str]]:
+        return [(record["id"], record["text"]) for record in restore(tmp_path, reasons=set(reasons))]
+
+    raw = rows[0]["raw"]
+    assert back("quote", "boilerplate", "whitespace") == [("p0", raw)]
+    assert back("quote") == [("p0", raw[:5] + " " + raw[7:8] + raw[11:])]
+    assert back("boilerplate", "empty") == [("p0", raw[4:5] + " " + raw[7:]), ("p2", "-")]
+
+
 def test_a_changed_text_is_noticed(tmp_path: Path) -> None:
     write_output(tmp_path, [post(0, "a  b", [(1, 3, "-", "whitespace")])])
     (record,) = outputs.read_provenance(tmp_path)

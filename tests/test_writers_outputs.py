@@ -10,6 +10,7 @@ import pytest
 from writer_samples import post, write_output
 
 from dedup import outputs
+from dedup.claim import claim
 from dedup.config import Config, Write
 from dedup.errors import OutputError
 from dedup.writers import ResultsWriter
@@ -19,13 +20,11 @@ from dedup.writers.atomic import AtomicFile
 def test_a_finished_folder_is_refused(tmp_path: Path) -> None:
     write_output(tmp_path, [post(0, "a")])
     with pytest.raises(OutputError, match=r"finished output.*--force"):
-        outputs.prepare(tmp_path)
+        claim(tmp_path)
 
 
-def test_an_unfinished_folder_is_refused(tmp_path: Path) -> None:
-    outputs.prepare(tmp_path / "out")
-    with pytest.raises(OutputError, match=r"not finished.*--force"):
-        outputs.prepare(tmp_path / "out")
+def test_an_unfinished_folder_is_no_output_yet(tmp_path: Path) -> None:
+    claim(tmp_path / "out")
     with pytest.raises(OutputError, match="not finished"):
         outputs.load_manifest(tmp_path / "out")
 
@@ -36,18 +35,18 @@ def test_a_folder_of_somebody_else_is_refused_even_with_force(tmp_path: Path, fo
     (tmp_path / "corpus/part-00000.jsonl.zst").write_text("mine")
     (tmp_path / "manifest.json").write_text('{"name": "web app"}')
     with pytest.raises(OutputError, match="not empty"):
-        outputs.prepare(tmp_path, force=force)
+        claim(tmp_path, force=force)
     assert (tmp_path / "corpus/part-00000.jsonl.zst").read_text() == "mine"
     with pytest.raises(OutputError, match="is a file"):
-        outputs.prepare(tmp_path / "manifest.json", force=force)
+        claim(tmp_path / "manifest.json", force=force)
 
 
 def test_an_input_inside_the_output_is_refused(tmp_path: Path) -> None:
     out = tmp_path / "out"
     with pytest.raises(OutputError, match="lies inside"):
-        outputs.prepare(out, inputs=[out / "corpus" / ".." / "dump.jsonl"])
+        claim(out, inputs=[str(out / "corpus" / ".." / "dump.jsonl")])
     assert not out.exists()
-    outputs.prepare(out, inputs=[tmp_path / "dump.jsonl"])
+    claim(out, inputs=[str(tmp_path / "dump.jsonl")])
 
 
 @pytest.mark.parametrize("finished", [False, True])
@@ -62,15 +61,15 @@ def test_force_deletes_only_what_a_run_wrote(tmp_path: Path, finished: bool) -> 
     for name in others:
         (out / name).parent.mkdir(exist_ok=True)
         (out / name).write_text("mine")
-    outputs.prepare(out, force=True)
+    claim(out, force=True)
     left = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
-    assert left == {*others, ".dedup/run-started.json"}
+    assert left == {*others, ".dedup/run-started.json", ".dedup/lock"}
 
 
 def test_force_keeps_shards_that_the_manifest_does_not_list(tmp_path: Path) -> None:
     write_output(tmp_path, [post(0, "a")])
     (tmp_path / "corpus/part-00099.jsonl.zst").write_text("mine")
-    outputs.prepare(tmp_path, force=True)
+    claim(tmp_path, force=True)
     assert (tmp_path / "corpus/part-00099.jsonl.zst").exists()
 
 
@@ -84,7 +83,7 @@ def test_force_follows_no_link_and_no_listed_path_out_of_the_folder(tmp_path: Pa
     (out / "manifest.json").write_text(json.dumps(manifest))
     (out / "corpus").rename(tmp_path / "corpus")
     (out / "corpus").symlink_to(elsewhere)
-    outputs.prepare(out, force=True)
+    claim(out, force=True)
     assert (elsewhere / "part-00000.jsonl.zst").exists()
 
 
@@ -105,7 +104,7 @@ def test_the_manifest_lists_every_file_with_its_sum(tmp_path: Path) -> None:
 
 
 def test_no_file_stands_under_its_final_name_before_it_is_complete(tmp_path: Path) -> None:
-    outputs.prepare(tmp_path / "out")
+    claim(tmp_path / "out")
     file = AtomicFile(tmp_path / "out", "report.json")
     file.write(b"{")
     assert not (tmp_path / "out/report.json").exists()
@@ -119,7 +118,7 @@ def test_no_file_stands_under_its_final_name_before_it_is_complete(tmp_path: Pat
 
 
 def test_an_aborted_run_leaves_no_half_written_shard(tmp_path: Path) -> None:
-    outputs.prepare(tmp_path)
+    claim(tmp_path)
     writer = ResultsWriter(tmp_path, Write())
     writer.abort()
     assert not list(tmp_path.glob("*/part-*"))

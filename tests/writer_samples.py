@@ -11,6 +11,7 @@ import xxhash
 from hypothesis import strategies as st
 
 from dedup import outputs
+from dedup.claim import claim
 from dedup.config import Config, Write
 from dedup.schema import RESULTS
 from dedup.writers import ResultsWriter
@@ -89,7 +90,7 @@ def write_output(
 ) -> list[dict[str, Any]]:
     """A finished output folder of these rows, written in batches of these sizes."""
     settings = settings or Write()
-    outputs.prepare(out)
+    claim(out)
     writer = ResultsWriter(out, settings)
     batch, at = table(rows), 0
     for size in [*(batches or []), len(rows)]:

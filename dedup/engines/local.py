@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import sys
+import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -35,7 +38,9 @@ class LocalEngine:
         if self.workers == 1 or few:
             return map(function, items)
         if self._processes is None:
-            self._processes = ProcessPoolExecutor(self.workers, _start_method())
+            self._processes = ProcessPoolExecutor(
+                self.workers, _start_method(), _begin_worker, (os.getpid(),)
+            )
         return _in_order(self._processes, function, items, self.workers)
 
     def map_kernels(self, function: Callable[..., Result], *items: Iterable[Any]) -> Iterator[Result]:
@@ -50,10 +55,27 @@ class LocalEngine:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None and self._processes is not None:
+            # nobody waits for what they are at; Python 3.14 has `terminate_workers` for this
+            for process in list((self._processes._processes or {}).values()):
+                process.terminate()
         for pool in (self._processes, self._threads):
             if pool is not None:
                 pool.shutdown(cancel_futures=True)
+
+
+def _begin_worker(parent: int) -> None:
+    """In a new worker process: the run says when to stop, unless it was killed and cannot."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the workers, too
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(0.2)
+    os._exit(1)
 
 
 def _cores() -> int:
@@ -90,7 +112,7 @@ def _in_order(
     except BrokenProcessPool:
         raise DedupError(
             "a worker process was ended from outside, perhaps for want of memory.",
-            hint="Try fewer --workers.",
+            hint="Try fewer --workers; the same command goes on where this stopped.",
         ) from None
     finally:
         for future in waiting:

@@ -38,13 +38,13 @@ class AtomicFile:
         self._temporary = out / WORK_FOLDER / "tmp" / name.replace("/", "-")
         self._hash = hashlib.sha256()
         self._bytes = 0
-        with _disk_errors(self.path):
+        with disk_errors(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._temporary.parent.mkdir(parents=True, exist_ok=True)
             self._file = self._temporary.open("wb")
 
     def write(self, data: bytes | memoryview) -> int:
-        with _disk_errors(self.path):
+        with disk_errors(self.path):
             self._file.write(data)
         self._hash.update(data)
         self._bytes += len(data)
@@ -52,7 +52,7 @@ class AtomicFile:
 
     def commit(self, records: int | None = None) -> OutputFile:
         """Make the file durable, give it its final name, and say what it is."""
-        with _disk_errors(self.path):
+        with disk_errors(self.path):
             self._file.flush()
             os.fsync(self._file.fileno())
             self._file.close()
@@ -89,7 +89,7 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-class _disk_errors:  # noqa: N801 - reads as a statement: `with _disk_errors(path):`
+class disk_errors:  # noqa: N801 - reads as a statement: `with disk_errors(path):`
     """Turn the system's refusals into an OutputError that names the file."""
 
     def __init__(self, path: Path) -> None:

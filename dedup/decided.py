@@ -1,0 +1,53 @@
+"""All that has been decided about the posts of a run, kept in the work folder until it is written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from dedup.decide import Decisions
+
+_IDS = "ids.arrow"
+_IDS_SCHEMA = pa.schema([pa.field("id", pa.string(), nullable=False)])
+
+
+class Decided(NamedTuple):
+    """What becomes of all posts of a stage.
+
+    blocks: int64 [blocks + 1], where each block's posts begin. offsets: int64 [posts + 1], where each
+    post's words begin. ids: the final ids, block by block.
+    """
+
+    blocks: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+    decisions: Decisions
+    ids: list[pa.StringArray]
+
+
+def write_decided(folder: Path, decided: Decided) -> None:
+    """Put it into a folder."""
+    for name, array in _arrays(decided).items():
+        np.save(folder / f"{name}.npy", array, allow_pickle=False)
+    with pa.OSFile(str(folder / _IDS), "wb") as sink, pa.ipc.new_file(sink, _IDS_SCHEMA) as writer:
+        for ids in decided.ids:
+            writer.write_batch(pa.RecordBatch.from_arrays([ids], schema=_IDS_SCHEMA))
+
+
+def read_decided(folder: Path) -> Decided:
+    """Read it back."""
+
+    def load(name: str) -> Any:
+        return np.load(folder / f"{name}.npy", allow_pickle=False)
+
+    with pa.memory_map(str(folder / _IDS)) as source:
+        reader = pa.ipc.open_file(source)
+        ids = [reader.get_batch(number).column(0) for number in range(reader.num_record_batches)]
+    return Decided(load("blocks"), load("offsets"), Decisions(*map(load, Decisions._fields)), ids)
+
+
+def _arrays(decided: Decided) -> dict[str, NDArray[Any]]:
+    return {"blocks": decided.blocks, "offsets": decided.offsets, **decided.decisions._asdict()}
