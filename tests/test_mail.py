@@ -25,6 +25,7 @@ from dedup.readers.mail.flowed import unflow
 from dedup.readers.mail.headers import decode_header, read_address, split_message
 from dedup.readers.mail.html import html_text
 from dedup.readers.mail.split import mail_starts, unescape
+from dedup.readers.redact import hide_addresses
 
 FROM = b"From ann@example.org Wed Oct  7 11:15:43 2009\n"
 HEAD = b"From: Ann Lee <ann@example.org>\nDate: Wed, 7 Oct 2009 10:15:43 +0100\nMessage-ID: <1@example.org>\n"
@@ -496,3 +497,27 @@ def test_the_sample(tmp_path: Path) -> None:
     ]
     assert "\n\nFrom now on I will buy" in texts[0]
     assert texts[1].endswith("From 2004 to 2009 I fired the same four shelves every week.")
+
+
+@pytest.mark.parametrize(
+    "piece", ["a", "a@", "a at ", "a.b-", "a@b.", "=", "[quote=a", "a (at) ", "@b.org", "a@[1."]
+)
+def test_hiding_addresses_takes_linear_time(piece: str) -> None:
+    hide_addresses(piece * 100_000, spelled=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "hidden"),
+    [
+        ("<ann.lee+x@mail.example.org>, 'bob@example.org'.", "<[email]>, '[email]'."),
+        ("mailto:ann@example.org?subject=x", "mailto:[email]?subject=x"),
+        ("a" * 300 + "@example.org", "[email]"),
+        ("zoë@münchen.example", "[email]"),
+        ("ann@[127.0.0.1] ann(at)example.org ann [at] example.org", "[email] [email] [email]"),
+        ("list-bounces+ann=example.org@lists.example.org", "[email]"),
+        ("@ann you said 5@10 and a@b", "@ann you said 5@10 and a@b"),
+        ("look at example.org", "look at example.org"),
+    ],
+)
+def test_what_is_an_address(text: str, hidden: str) -> None:
+    assert hide_addresses(text) == hidden

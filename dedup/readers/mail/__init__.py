@@ -4,6 +4,8 @@
     headers   header fields as text
     charsets  bytes and what they declare → text
     body      MIME parts → the text, and what is attached
+    flowed    lines that were wrapped so that they can be joined again
+    html      the text of a part that is nothing but HTML
 
 A mail's raw text is what its readers saw: transfer encodings undone, flowed lines joined, attachments left
 out. `record` is the number of the mail in its file, from 1.
