@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from operator import itemgetter
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import msgspec
 import pyarrow as pa
@@ -45,8 +45,6 @@ class Columns(NamedTuple):
 
     arrays: dict[str, pa.Array]
     """Columns of POSTS: those of `fields.COLUMNS`, and `metadata`."""
-    texts: list[str]
-    """The `text` column again, as Python strings."""
     unreadable: dict[int, str]
     """Rows without a text, and why; their `text` is empty."""
 
@@ -72,7 +70,6 @@ def columns_of(records: Sequence[Record], mapped: tuple[tuple[str, str], ...]) -
         _take(shape, rows, flat, raws, picked)
 
     arrays: dict[str, pa.Array] = {}
-    texts: list[str] = []
     unreadable: dict[int, str] = {}
     unfit: dict[int, frozenset[int]] = {}  # row → columns whose value is more than the column holds
     for index, column in enumerate(COLUMNS):
@@ -81,20 +78,19 @@ def columns_of(records: Sequence[Record], mapped: tuple[tuple[str, str], ...]) -
             if None in values:
                 rejected = [row for row, value in enumerate(values) if value is None]
                 unreadable = {row: _why_unreadable(records[row], mapped) for row in rejected}
-            texts = cast(list[str], [value or "" for value in values] if unreadable else values)
-            arrays[column] = pa.array(texts, pa.string())
+                values = [value or "" for value in values]
         else:
             for row in unfit_rows:
                 unfit[row] = unfit.get(row, frozenset()) | {index}
             if "" in values:
                 values = [value or None for value in values]
-            arrays[column] = pa.array(values, pa.string())
+        arrays[column] = pa.array(values, pa.string())
 
     metadata = ["{}"] * len(flat)
     for shape, rows in shapes:
         _collect_rest(shape, rows, flat, picked, unfit, metadata)
     arrays["metadata"] = pa.array(metadata, pa.string())
-    return Columns(arrays, texts, unreadable)
+    return Columns(arrays, unreadable)
 
 
 def _shapes(flat: list[Record], mapped: tuple[tuple[str, str], ...]) -> list[tuple[_Shape, list[int]]]:
