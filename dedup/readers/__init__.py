@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby
 
 import pyarrow as pa
 from rapidfuzz import process
 
 from dedup.config import Read
 from dedup.errors import ConfigError, InputError
-from dedup.readers.base import Block, Parsed, Reader, Reject, rejected_batch
+from dedup.readers.base import Block, ManyAtOnce, Parsed, Reader, Reject, rejected_batch
 from dedup.readers.json_array import JsonArray
 from dedup.readers.jsonl import Jsonl
 from dedup.readers.pages import Pages
@@ -143,7 +144,13 @@ def group_blocks(blocks: Iterable[Block], block_bytes: int = _BLOCK_BYTES) -> It
 
 def parse_blocks(blocks: Sequence[Block], settings: Read | None = None) -> Parsed:
     """Posts and rejects of a group of blocks, in order. Pure."""
-    parsed = [parse_block(block, settings) for block in blocks]
+    parsed = []
+    for name, run in groupby(blocks, lambda block: block.reader if block.error is None else ""):
+        reader = READERS.get(name)
+        if isinstance(reader, ManyAtOnce):
+            parsed.append(reader.parse_many(list(run), settings or Read()))
+        else:
+            parsed += [parse_block(block, settings) for block in run]
     if len(parsed) == 1:
         return parsed[0]
     return Parsed(*(pa.concat_batches(list(batches)) for batches in zip(*parsed, strict=True)))
