@@ -13,6 +13,7 @@ import gc
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import groupby
 
 import pyarrow as pa
 from rapidfuzz import process
@@ -20,7 +21,7 @@ from rapidfuzz import process
 from dedup.config import Read
 from dedup.errors import ConfigError, InputError
 from dedup.readers.arrow import Arrow, Parquet
-from dedup.readers.base import Block, Parsed, Reader, Reject, rejected_batch
+from dedup.readers.base import Block, ManyAtOnce, Parsed, Reader, Reject, rejected_batch
 from dedup.readers.companions import is_companion
 from dedup.readers.delimited import Delimited
 from dedup.readers.json_array import JsonArray
@@ -149,11 +150,14 @@ def parse_block(block: Block, settings: Read | None = None) -> Parsed:
     settings = settings or Read()
     if block.error is None:
         with _without_collector():
-            posts, rejected = READERS[block.reader].parse(block, settings)
-        return Parsed(redact_posts(posts) if settings.redact else posts, rejected)
+            return _redacted(READERS[block.reader].parse(block, settings), settings)
     end = block.byte_start if block.byte_end is None else block.byte_end
     reject = Reject(block.path, block.first_record, block.byte_start, end, block.error, block.data)
     return Parsed(pa.RecordBatch.from_pylist([], schema=POSTS), rejected_batch([reject]))
+
+
+def _redacted(parsed: Parsed, settings: Read) -> Parsed:
+    return Parsed(redact_posts(parsed.posts), parsed.rejected) if settings.redact else parsed
 
 
 @contextmanager
@@ -185,7 +189,15 @@ def group_blocks(blocks: Iterable[Block], block_bytes: int = _BLOCK_BYTES) -> It
 
 def parse_blocks(blocks: Sequence[Block], settings: Read | None = None) -> Parsed:
     """Posts and rejects of a group of blocks, in order. Pure."""
-    parsed = [parse_block(block, settings) for block in blocks]
+    settings = settings or Read()
+    parsed = []
+    for name, run in groupby(blocks, lambda block: block.reader if block.error is None else ""):
+        reader = READERS.get(name)
+        if isinstance(reader, ManyAtOnce):
+            with _without_collector():
+                parsed.append(_redacted(reader.parse_many(list(run), settings), settings))
+        else:
+            parsed += [parse_block(block, settings) for block in run]
     if len(parsed) == 1:
         return parsed[0]
     return Parsed(*(pa.concat_batches(list(batches)) for batches in zip(*parsed, strict=True)))

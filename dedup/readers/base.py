@@ -6,8 +6,8 @@ can be parsed anywhere and in any order.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import pyarrow as pa
@@ -79,6 +79,14 @@ class Reader(Protocol):
 
     def parse(self, block: Block, settings: Read) -> Parsed:
         """The block's posts, in order, and its rejects."""
+
+
+@runtime_checkable
+class ManyAtOnce(Protocol):
+    """A reader whose inputs are so small that a table for each would cost more than reading it."""
+
+    def parse_many(self, blocks: Sequence[Block], settings: Read) -> Parsed:
+        """The posts and rejects of several blocks, in order: what `parse` gives for each."""
 
 
 class Reject(NamedTuple):

@@ -10,7 +10,7 @@ All pages of a thread, and all captures of a page, give the same thread id and t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import PurePath
 
 from dedup.config import Read
@@ -48,7 +48,11 @@ class Pages:
             yield block._replace(encoding=given)
 
     def parse(self, block: Block, settings: Read) -> Parsed:
-        # The parser and a dozen engines' modules: only who reads pages loads them.
-        from dedup.readers.pages.parse import parse_page
+        return self.parse_many([block], settings)
 
-        return parse_page(block)
+    def parse_many(self, blocks: Sequence[Block], settings: Read) -> Parsed:
+        """See `readers.base.ManyAtOnce`."""
+        # The parser and a dozen engines' modules: only who reads pages loads them.
+        from dedup.readers.pages.parse import parse_pages
+
+        return parse_pages(blocks)

@@ -38,8 +38,9 @@ _NOT_A_BLOCK = re.compile(
 )
 _VARYING = re.compile(r"\d+|^(?:odd|even|first|last|alt|new|old|by.*|comment-author.*|depth.*|row.*|bg.*)$")
 _HEADING = re.compile(r"\s[-–|·•»]\s")
+_ARTICLE = "meta[content^='WordPress'],meta[content='article'],meta[content='product']"
+"""Found in pages on which a single block is no thread without answers, but an article."""
 _MOST_BLOCKS = 2000
-_LEAST_CHARS = 20
 
 
 class _Block(NamedTuple):
@@ -54,12 +55,13 @@ def read(tree: LexborHTMLParser, address: Address) -> Page:
     for node in tree.css(_BLOCKS)[:_MOST_BLOCKS]:  # finds a node once for every word in its class
         if (kind := _kind(node)) is not None and not is_inside(node, groups[kind]):
             groups[kind][node.mem_id] = node
+    lone_post_fits = tree.css_first(_ARTICLE) is None
     best: list[_Block] = []
     most = 0.0
     for nodes in groups.values():
         blocks = [_read_block(node) for node in nodes.values()]
         told = sum((block.author is not None) + (block.created is not None) for block in blocks)
-        if not blocks or told < len(blocks) or (len(blocks) == 1 and told < 2):
+        if not blocks or told < len(blocks) or (len(blocks) == 1 and (told < 2 or not lone_post_fits)):
             continue
         score = sum(len(block.node.text_lexbor()) for block in blocks) * told / len(blocks)
         if score > most:

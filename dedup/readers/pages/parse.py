@@ -1,58 +1,122 @@
-"""One saved page → its posts."""
+"""Saved pages → their posts, many pages at once: a table for each would cost more than reading it."""
 
 from __future__ import annotations
 
-import json
 import re
+from collections.abc import Iterable
 from pathlib import PurePath
+from typing import Any
 
+import msgspec
 import pyarrow as pa
 from selectolax.lexbor import LexborHTMLParser
 
 from dedup.normalize.decode import decode
-from dedup.readers.base import Block, Parsed, Reject, list_array, posts_batch, rejected_batch, repeated
+from dedup.readers.base import Block, Parsed, Reject, list_array, posts_batch, rejected_batch
 from dedup.readers.pages.engines import engine_of
 from dedup.readers.pages.names import HeaderNames
-from dedup.readers.pages.page import Engine, Page
+from dedup.readers.pages.page import Engine, Page, PagePost
 from dedup.readers.pages.render import render
 from dedup.readers.pages.urls import Address, page_address
 from dedup.schema import POSTS
 
-_CHARSET = re.compile(rb"<meta\b[^<>]{0,200}?\bcharset\s*=\s*[\"']?([\w.:-]{2,40})", re.IGNORECASE)
-_HEAD_BYTES = 1 << 14
-
 MAX_DEPTH = 10_500
 """Elements in one another, in pages with many tags. 10,000 quotes in one another are still read."""
+
+_CHARSET = re.compile(rb"<meta\b[^<>]{0,200}?\bcharset\s*=\s*[\"']?([\w.:-]{2,40})", re.IGNORECASE)
+_HEAD_BYTES = 1 << 14
 _ELEMENT = re.compile(rb"<(/?)([A-Za-z][A-Za-z0-9]*)")
 _UNCLOSED = frozenset(
     b"area base br col embed hr img input link meta param source track wbr".split()
     + b"p li dt dd tr td th tbody option".split()
 )
+_STRINGS = ("id", "text", "author", "thread_id", "title", "board", "created", "path", "encoding", "metadata")
 
 
-def parse_page(block: Block) -> Parsed:
-    """The posts of a page, or a reject where it holds none."""
+def parse_pages(blocks: Iterable[Block]) -> Parsed:
+    """The posts of pages, in order; a page that holds none is a reject."""
+    rows, rejects = _Rows(), []
+    for block in blocks:
+        error = _read_page(block, rows)
+        if error is not None:
+            rejects.append(Reject(block.path, 1, 0, len(block.data), error, block.data))
+    return Parsed(rows.batch(), rejected_batch(rejects))
+
+
+def _read_page(block: Block, rows: _Rows) -> str | None:
+    """Add the posts of a page, or say why there are none."""
     html, encoding = _decode(block)
     data = block.data if not encoding.startswith(("utf-16", "utf-32")) else html.encode()
-    engine, address = engine_of(data), page_address(data)
     depth = _depth(data)
     if depth > MAX_DEPTH:
-        return _nothing(
-            block, f"elements lie {depth} deep in one another; {MAX_DEPTH} is the most that is read"
-        )
+        return f"elements lie {depth} deep in one another: more than {MAX_DEPTH} are not read"
+    engine, address = engine_of(data), page_address(data)
     page = engine.read(LexborHTMLParser(html), address)
-    bodies = [post.body.html or "" for post in page.posts]
-    if not bodies:
-        return _nothing(
-            block, f"no posts in this {engine.name} page: perhaps a list of threads, a login or an error page"
-        )
-    columns = _columns(page, bodies, engine, address, block.path, encoding)
-    return Parsed(posts_batch(len(bodies), columns), rejected_batch([]))
+    if not page.posts:
+        return f"no posts in this {engine.name} page: perhaps a list of threads, a login or an error page"
+    shared = {
+        "thread_id": _thread_id(page, address, block.path),
+        "title": page.title,
+        "board": page.board,
+        "path": block.path,
+        "encoding": encoding,
+    }
+    names = HeaderNames(post.author for post in page.posts if post.author)
+    for record, post in enumerate(page.posts, 1):
+        rows.add(post, record, shared, _metadata(post, page, engine, address), names, engine)
+    return None
 
 
-def _nothing(block: Block, error: str) -> Parsed:
-    reject = Reject(block.path, 1, 0, len(block.data), error, block.data)
-    return Parsed(pa.RecordBatch.from_pylist([], schema=POSTS), rejected_batch([reject]))
+class _Rows:
+    """Columns of POSTS as they grow."""
+
+    def __init__(self) -> None:
+        self._strings: dict[str, list[str | None]] = {name: [] for name in _STRINGS}
+        self._records: list[int] = []
+        self._marks: dict[int, list[dict[str, Any]]] = {}
+        self._chrome: dict[int, list[dict[str, Any]]] = {}
+
+    def add(
+        self,
+        post: PagePost,
+        record: int,
+        shared: dict[str, str | None],
+        metadata: str,
+        names: HeaderNames,
+        engine: Engine,
+    ) -> None:
+        row = len(self._records)
+        body = render(post.body.html or "", names, engine.plain_blockquotes)
+        text, signature_start = body.text, len(body.text)
+        if post.signature is not None:
+            signature = render(post.signature.html or "", names, engine.plain_blockquotes).text
+            text = f"{text}\n\n{signature}" if text and signature else text + signature
+        elif engine.signature_line is not None:
+            signature_start = _signature_start(text, engine.signature_line)
+        if body.marks:
+            self._marks[row] = body.marks
+        if signature_start < len(text):
+            span = {"start": signature_start, "end": len(text), "why": "page_chrome"}
+            self._chrome[row] = [span]
+        own = {"id": post.id, "text": text, "author": post.author, "created": post.created}
+        for name, value in {**own, **shared, "metadata": metadata}.items():
+            self._strings[name].append(value)
+        self._records.append(record)
+
+    def batch(self) -> pa.RecordBatch:
+        """All rows, as POSTS."""
+        rows = len(self._records)
+        columns = {name: pa.array(values, pa.string()) for name, values in self._strings.items()}
+        columns["record"] = pa.array(self._records, pa.int64())
+        columns["marks"] = list_array(self._marks, rows, POSTS.field("marks").type)
+        columns["chrome"] = list_array(self._chrome, rows, POSTS.field("chrome").type)
+        return posts_batch(rows, columns)
+
+
+def _decode(block: Block) -> tuple[str, str]:
+    # A page saved by a browser or a script may be UTF-8 in spite of what it declares, so that comes first.
+    declared = _CHARSET.search(block.data, 0, _HEAD_BYTES)
+    return decode(block.data, block.encoding, declared.group(1).decode("latin-1") if declared else None)
 
 
 def _depth(data: bytes) -> int:
@@ -67,59 +131,19 @@ def _depth(data: bytes) -> int:
     return most
 
 
-def _decode(block: Block) -> tuple[str, str]:
-    # A page saved by a browser or a script may be UTF-8 in spite of what it declares, so that comes first.
-    declared = _CHARSET.search(block.data, 0, _HEAD_BYTES)
-    return decode(block.data, block.encoding, declared.group(1).decode("latin-1") if declared else None)
-
-
-def _columns(
-    page: Page, bodies: list[str], engine: Engine, address: Address, path: str, encoding: str
-) -> dict[str, pa.Array]:
-    posts = page.posts
-    names = HeaderNames(post.author for post in posts if post.author)
-    texts, marks, chrome, metadata = [], {}, {}, []
-    for row, (post, body_html) in enumerate(zip(posts, bodies, strict=True)):
-        body = render(body_html, names, engine.plain_blockquotes)
-        text, signature_start = body.text, len(body.text)
-        if post.signature is not None:
-            signature = render(post.signature.html or "", names, engine.plain_blockquotes).text
-            text = f"{text}\n\n{signature}" if text and signature else text + signature
-        elif engine.signature_line is not None:
-            signature_start = _signature_start(text, engine.signature_line)
-        if body.marks:
-            marks[row] = body.marks
-        if signature_start < len(text):
-            chrome[row] = [{"start": signature_start, "end": len(text), "why": "page_chrome"}]
-        texts.append(text)
-        subject = post.subject if post.subject and not post.subject.endswith(page.title or "\0") else None
-        extra = {"number": post.number, "subject": subject, "url": address.url, "engine": engine.name}
-        metadata.append(json.dumps({key: value for key, value in extra.items() if value}, ensure_ascii=False))
-    rows = len(posts)
-    columns = {
-        "id": pa.array([post.id for post in posts], pa.string()),
-        "text": pa.array(texts, pa.string()),
-        "author": pa.array([post.author for post in posts], pa.string()),
-        "thread_id": repeated(_thread_id(page, address, path), rows),
-        "created": pa.array([post.created for post in posts], pa.string()),
-        "path": repeated(path, rows),
-        "record": pa.array(range(1, rows + 1), pa.int64()),
-        "encoding": repeated(encoding, rows),
-        "metadata": pa.array(metadata, pa.string()),
-        "marks": list_array(marks, rows, POSTS.field("marks").type),
-        "chrome": list_array(chrome, rows, POSTS.field("chrome").type),
-    }
-    if page.title:
-        columns["title"] = repeated(page.title, rows)
-    if page.board:
-        columns["board"] = repeated(page.board, rows)
-    return columns
+def _metadata(post: PagePost, page: Page, engine: Engine, address: Address) -> str:
+    """What has no column of its own, as a JSON object."""
+    subject = post.subject if post.subject and not post.subject.endswith(page.title or "\0") else None
+    extra = {"number": post.number, "subject": subject, "url": address.url, "engine": engine.name}
+    return msgspec.json.encode({key: value for key, value in extra.items() if value}).decode()
 
 
 def _signature_start(text: str, line: str) -> int:
     """Where the last such line begins, with the blank lines before it; the end of the text without one."""
-    start = len(text) if text.startswith(line) else text.rfind(f"\n{line}\n")
-    return len(text[:start].rstrip("\n")) if start >= 0 else len(text)
+    start = text.rfind(f"\n{line}\n")
+    if start < 0:
+        return 0 if text.startswith(f"{line}\n") else len(text)
+    return len(text[:start].rstrip("\n"))
 
 
 def _thread_id(page: Page, address: Address, path: str) -> str:
