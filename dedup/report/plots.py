@@ -131,7 +131,7 @@ def _over_time(ratios: Mapping[str, Any]) -> Plot | None:
 def _similarity(survey: Survey) -> Plot | None:
     if not survey.similarity.any():
         return None
-    match = survey.config.match
+    match = survey.match
     bars = [
         {"from": number / SIMILARITY_BINS, "to": (number + 1) / SIMILARITY_BINS, "posts": int(posts)}
         for number, posts in enumerate(survey.similarity)
@@ -250,7 +250,7 @@ def threshold_plot(
 
 
 def _chance(row: Mapping[str, Any], survey: Survey) -> float:
-    match = survey.config.match
+    match = survey.match
     return recall_at((row["from"] + row["to"]) / 2, match.bands, match.rows)
 
 
