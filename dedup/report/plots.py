@@ -26,6 +26,7 @@ _WIDTH, _HEIGHT = 380, 190
 _FULL_WIDTH = 440
 """What `_WIDTH` comes to with its axis: all plots of the page are scaled alike."""
 _FEW = 5
+_MAX_POINTS = 48
 _MAX_ROWS = 12
 _MAX_LABEL = 26
 _MAX_TICK = 6
@@ -100,7 +101,13 @@ def _over_time(ratios: Mapping[str, Any]) -> Plot | None:
         },
     }
     share = {
-        "mark": {"type": "line", "color": ACCENT, "point": {"color": ACCENT, "size": 18}},
+        "mark": {
+            "type": "line",
+            "color": ACCENT,
+            "strokeJoin": "round",
+            "strokeWidth": 1.5,
+            "point": {"color": ACCENT, "size": 18} if len(months) <= _MAX_POINTS else False,
+        },
         "height": _HEIGHT - 70,
         "width": _WIDTH,
         "encoding": {
@@ -109,7 +116,7 @@ def _over_time(ratios: Mapping[str, Any]) -> Plot | None:
         },
     }
     posts = {
-        "mark": {"type": "bar", "color": MUTED, "opacity": 0.35, "width": {"band": 0.8}},
+        "mark": {"type": "bar", "color": MUTED, "opacity": 0.5, "width": {"band": 0.8}},
         "height": 40,
         "width": _WIDTH,
         "encoding": {
