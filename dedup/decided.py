@@ -19,11 +19,12 @@ class Decided(NamedTuple):
     """What becomes of all posts of a stage.
 
     blocks: int64 [blocks + 1], where each block's posts begin. offsets: int64 [posts + 1], where each
-    post's words begin. ids: the final ids, block by block.
+    post's words begin. months: int32 [posts] (see `order.months_of`). ids: the final ids, block by block.
     """
 
     blocks: NDArray[np.int64]
     offsets: NDArray[np.int64]
+    months: NDArray[np.int32]
     decisions: Decisions
     ids: list[pa.StringArray]
 
@@ -46,8 +47,15 @@ def read_decided(folder: Path) -> Decided:
     with pa.memory_map(str(folder / _IDS)) as source:
         reader = pa.ipc.open_file(source)
         ids = [reader.get_batch(number).column(0) for number in range(reader.num_record_batches)]
-    return Decided(load("blocks"), load("offsets"), Decisions(*map(load, Decisions._fields)), ids)
+    return Decided(
+        load("blocks"), load("offsets"), load("months"), Decisions(*map(load, Decisions._fields)), ids
+    )
 
 
 def _arrays(decided: Decided) -> dict[str, NDArray[Any]]:
-    return {"blocks": decided.blocks, "offsets": decided.offsets, **decided.decisions._asdict()}
+    return {
+        "blocks": decided.blocks,
+        "offsets": decided.offsets,
+        "months": decided.months,
+        **decided.decisions._asdict(),
+    }

@@ -16,7 +16,7 @@ from dedup.arrays import Bytes, Int64s, UInt16s, UInt32s
 from dedup.config import Config
 from dedup.engines.base import Engine
 from dedup.match.exact import collapse
-from dedup.order import date_sources, order_posts, read_times
+from dedup.order import date_sources, months_of, order_posts, read_times
 from dedup.quotes.attribution import Names, hash_names, name_table
 from dedup.quotes.marks import Marks
 from dedup.quotes.threads import Threads, group_threads
@@ -31,7 +31,8 @@ class Index(NamedTuple):
 
     Posts are numbered thread by thread, in order within each, so that what is looked at together lies
     together. `input_of`: int64 [posts], each post's place in the input; `input_offsets`: int64 [posts + 1],
-    where each post's words would begin if posts stood in input order.
+    where each post's words would begin if posts stood in input order; `months`: int32 [posts] in input
+    order (see `months_of`).
     offsets: int64 [posts + 1], where each post's words begin. hashes, info, state: per word (see
     `Tokens`; state is 0 for own words, and the steps write to it).
     blocks: int64 [blocks + 1], where each block's posts begin in the input.
@@ -43,6 +44,7 @@ class Index(NamedTuple):
 
     input_of: NDArray[np.int64]
     input_offsets: NDArray[np.int64]
+    months: NDArray[np.int32]
     offsets: NDArray[np.int64]
     hashes: NDArray[np.uint32]
     info: NDArray[np.uint16]
@@ -79,6 +81,7 @@ def index_posts(stage: Stage, config: Config, engine: Engine) -> tuple[Index, li
     thread_codes = np.where(orphans, thread_codes.max(initial=-1) + 1 + siblings, thread_codes)
     sources = date_sources(batches, paths)
     times = read_times(batches, sources, config.read.date_format, engine.map_kernels)
+    months = months_of(times)
     rank = order_posts(times, thread_codes, parents, paths)
     order = np.empty_like(rank)
     order[rank] = np.arange(len(rank))
@@ -111,6 +114,7 @@ def index_posts(stage: Stage, config: Config, engine: Engine) -> tuple[Index, li
     index = Index(
         input_of=input_of,
         input_offsets=input_offsets,
+        months=months,
         offsets=offsets,
         hashes=hashes,
         info=info,

@@ -18,6 +18,8 @@ from dedup.dates import parse_dates
 
 MISSING = np.iinfo(np.int64).min
 """Stands for a time that is missing or cannot be read; earlier than all others."""
+NO_MONTH = np.iinfo(np.int32).min
+"""The month of such a time."""
 
 FEW_POSTS = 200
 """Files of fewer posts share the date format of their board: page dumps are thousands of files."""
@@ -84,6 +86,22 @@ def date_sources(batches: Collection[pa.RecordBatch], paths: NDArray[np.int32]) 
                 sources[code] = boards.setdefault(board, code)
         seen[codes] = True
     return sources[paths]
+
+
+def months_of(times: NDArray[np.int64]) -> NDArray[np.int32]:
+    """The month of each time, int32 [posts], counted from January 1970; NO_MONTH where there is none."""
+    known = np.where(times == MISSING, 0, times).astype("datetime64[s]").astype("datetime64[M]")
+    return np.where(times == MISSING, NO_MONTH, known.astype(np.int64)).astype(np.int32)
+
+
+def month_names(months: NDArray[np.int32]) -> pa.StringArray:
+    """Months as `2004-05`, null where there is none."""
+    distinct, codes = np.unique(months, return_inverse=True)
+    names = [
+        None if month == NO_MONTH else f"{1970 + month // 12:04}-{month % 12 + 1:02}"
+        for month in distinct.tolist()
+    ]
+    return pa.array(names, pa.string()).take(pa.array(codes.reshape(-1)))
 
 
 def order_posts(

@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -24,6 +25,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 import xxhash
+from numpy.typing import NDArray
 
 from dedup import kernels, memo, outputs
 from dedup.claim import Claim, claim
@@ -37,6 +39,7 @@ from dedup.keep import swap_survivors
 from dedup.match import pair_up
 from dedup.match.exact import SHORT_WORDS
 from dedup.normalize import keep_page_chrome, normalize
+from dedup.order import month_names
 from dedup.progress import Progress, Silent
 from dedup.quotes.find import Passages, align_pairs, find_passages, join, protect
 from dedup.quotes.within import count_own
@@ -105,7 +108,8 @@ def run(
                 decided.ids,
                 config.decide.quotes == "mark",
             )
-            writer, ratios = write(tasks, out, config, engine, stage_bar.advance)
+            months = [decided.months[begin:end] for begin, end in pairwise(decided.blocks)]
+            writer, ratios = write(tasks, months, out, config, engine, stage_bar.advance)
             files = [*writer.close(), *rejected.close()]
     counts = count(decisions, rejected.records)
     report = ratios.as_dict(rejected.records)
@@ -189,7 +193,9 @@ def decide_or_recall(stage: Stage, config: Config, engine: Engine, clock: Clock)
     with clock.stage("match", None, "posts"):
         passages = resemble(index, passages, config, engine)
     with clock.stage("decide", None, "posts"):
-        decided = Decided(index.blocks, index.input_offsets, decide(index, passages, config), ids)
+        decided = Decided(
+            index.blocks, index.input_offsets, index.months, decide(index, passages, config), ids
+        )
         memo.keep(folder, partial(write_decided, decided=decided))
     return decided
 
@@ -258,12 +264,17 @@ def decide(index: Index, passages: Passages, config: Config) -> Decisions:
 
 
 def write(
-    tasks: list[Task], out: Path, config: Config, engine: Engine, advance: Any
+    tasks: list[Task],
+    months: list[NDArray[np.int32]],
+    out: Path,
+    config: Config,
+    engine: Engine,
+    advance: Any,
 ) -> tuple[ResultsWriter, Ratios]:
     """Results of all blocks, written in order; ratios on the way."""
     writer, ratios = ResultsWriter(out, config.write), Ratios()
     step = partial(write_one, as_lines=config.write.output_format == "jsonl")
-    for results, counted in engine.map_batches(step, tasks):
+    for results, counted in engine.map_batches(step, zip(tasks, months, strict=True)):
         if isinstance(results, Encoded):
             writer.write_encoded(results)
             posts = results.provenance.records
@@ -275,10 +286,13 @@ def write(
     return writer, ratios
 
 
-def write_one(task: Task, as_lines: bool) -> tuple[pa.RecordBatch | Encoded, Ratios]:
+def write_one(
+    block: tuple[Task, NDArray[np.int32]], as_lines: bool
+) -> tuple[pa.RecordBatch | Encoded, Ratios]:
     """The results of one block, as lines of corpus and provenance if so wanted, and what they count."""
+    task, months = block
     batch, ratios = make_results(task), Ratios()
-    ratios.add(batch)
+    ratios.add(batch, month_names(months))
     return encode_jsonl(batch) if as_lines else batch, ratios
 
 

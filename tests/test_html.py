@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
 import sys
 from html.parser import HTMLParser
@@ -116,6 +117,15 @@ def test_a_folder_without_copies_has_a_page(tmp_path: Path) -> None:
 
 def test_an_empty_folder_has_a_page(tmp_path: Path) -> None:
     assert "0 posts" in page_of(write_output(tmp_path / "out", []))
+
+
+def test_a_folder_of_another_version_has_a_page(tmp_path: Path) -> None:
+    out = write_output(tmp_path / "out", posts())
+    manifest = json.loads((out / "manifest.json").read_text("utf-8"))
+    manifest["config"] = {"match": {"threshold": 0.6, "invented": 1}, "later": {"step": "<b>x"}}
+    (out / "manifest.json").write_text(json.dumps(manifest), "utf-8")
+    text = page_of(out)
+    assert "the threshold of 0.6" in text and "later.step" in text and "<b>x" not in text
 
 
 def test_rejected_records_are_listed(tmp_path: Path) -> None:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dedup.config import Config
+from dedup.order import MISSING, month_names, months_of
+from dedup.pipeline import clean
 from dedup.report import terminal
 from dedup.report.kinds import REMOVALS, REPAIRS
 from dedup.report.ratios import BINS, MIN_GROUP_POSTS, TOP, Ratios
@@ -244,3 +250,20 @@ def test_joiners_of_scripts_and_emoji_stay() -> None:
 
 def test_lone_surrogates_are_shown() -> None:
     assert visible("\udc80") == "\\udc80"
+
+
+def test_months_come_from_dates_however_they_are_written(tmp_path: Path) -> None:
+    dates = ["Wed, 13 Nov 2019 12:08:25 +0000", "Sun, 01 Dec 2019 00:00:00 +0000", "no date", None]
+    posts = [{"id": str(n), "text": f"{WORDS} {n}", "date": date} for n, date in enumerate(dates)]
+    dump = tmp_path / "dump.jsonl"
+    dump.write_text("".join(json.dumps(post) + "\n" for post in posts), "utf-8")
+    report = clean([dump], tmp_path / "out", Config().with_settings({"run": {"workers": 1}})).report
+    assert [row["key"] for row in report["by"]["month"]["rows"]] == ["2019-11", "2019-12"]
+
+
+@given(st.integers(-62135596800, 253402300799))
+def test_months_are_those_of_the_calendar(second: int) -> None:
+    moment = datetime(1970, 1, 1) + timedelta(seconds=second)
+    (name,) = month_names(months_of(np.array([second], np.int64))).to_pylist()
+    assert name == f"{moment.year:04}-{moment.month:02}"
+    assert month_names(months_of(np.array([MISSING], np.int64))).to_pylist() == [None]

@@ -35,7 +35,7 @@ def report_page(out: Path, ratios: Mapping[str, Any]) -> str:
         cards=cards,
         notes=_notes(found),
         rejected=list(islice(outputs.read_rejected(out), MAX_REJECTED)),
-        settings=found.config.as_dict(),
+        settings=manifest.config,
     )
 
 

@@ -16,6 +16,8 @@ from dedup.report.visible import visible_line
 
 MAX_CHARS = 200_000
 """Characters of a post that are looked at; evidence beyond them is named and not shown."""
+MAX_TOTAL_CHARS = 50_000_000
+"""Characters of all posts together; of those after them only the beginning is looked at."""
 MAX_COMPARISONS = 4
 """Sources of one post, or copies of one survivor, that a card shows."""
 _LEAD = 90
@@ -72,13 +74,16 @@ def read_posts(out: Path, survey: Survey) -> dict[str, Post]:
         if post.duplicate_of is not None:
             wanted.add(post.duplicate_of)
     posts: dict[str, Post] = {}
+    total = 0
     with suppress(PostNotFoundError):  # raised at the end: a quoted post may be in no dump
         for restored in restore(out, ids=wanted):
-            posts[restored["id"]] = as_post(restored)
+            shown = MAX_CHARS if total < MAX_TOTAL_CHARS else LIMIT
+            posts[restored["id"]] = as_post(restored, shown)
+            total += len(posts[restored["id"]].text)
     return posts
 
 
-def as_post(restored: Mapping[str, Any]) -> Post:
+def as_post(restored: Mapping[str, Any], limit: int = MAX_CHARS) -> Post:
     """A restored post, cut to what is looked at."""
     metadata = restored["metadata"]
     return Post(
@@ -86,7 +91,7 @@ def as_post(restored: Mapping[str, Any]) -> Post:
         _text_or_none(metadata.get("author")),
         _text_or_none(metadata.get("thread_id")),
         _text_or_none(restored["created"]),
-        restored["text"][:MAX_CHARS],
+        restored["text"][:limit],
     )
 
 

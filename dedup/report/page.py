@@ -184,6 +184,8 @@ def _percent(share: float) -> str:
 
 
 def _name(why: str) -> str:
+    if why == "kept":
+        return "copy that stays"
     return visible_line(why.replace("_", " "))
 
 

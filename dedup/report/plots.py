@@ -26,6 +26,7 @@ _WIDTH, _HEIGHT = 380, 190
 _FULL_WIDTH = 440
 """What `_WIDTH` comes to with its axis: all plots of the page are scaled alike."""
 _FEW = 5
+_MAX_POINTS = 48
 _MAX_ROWS = 12
 _MAX_LABEL = 26
 _MAX_TICK = 6
@@ -100,7 +101,13 @@ def _over_time(ratios: Mapping[str, Any]) -> Plot | None:
         },
     }
     share = {
-        "mark": {"type": "line", "color": ACCENT, "point": {"color": ACCENT, "size": 18}},
+        "mark": {
+            "type": "line",
+            "color": ACCENT,
+            "strokeJoin": "round",
+            "strokeWidth": 1.5,
+            "point": {"color": ACCENT, "size": 18} if len(months) <= _MAX_POINTS else False,
+        },
         "height": _HEIGHT - 70,
         "width": _WIDTH,
         "encoding": {
@@ -109,7 +116,7 @@ def _over_time(ratios: Mapping[str, Any]) -> Plot | None:
         },
     }
     posts = {
-        "mark": {"type": "bar", "color": MUTED, "opacity": 0.35, "width": {"band": 0.8}},
+        "mark": {"type": "bar", "color": MUTED, "opacity": 0.5, "width": {"band": 0.8}},
         "height": 40,
         "width": _WIDTH,
         "encoding": {
@@ -131,7 +138,7 @@ def _over_time(ratios: Mapping[str, Any]) -> Plot | None:
 def _similarity(survey: Survey) -> Plot | None:
     if not survey.similarity.any():
         return None
-    match = survey.config.match
+    match = survey.match
     bars = [
         {"from": number / SIMILARITY_BINS, "to": (number + 1) / SIMILARITY_BINS, "posts": int(posts)}
         for number, posts in enumerate(survey.similarity)
@@ -250,7 +257,7 @@ def threshold_plot(
 
 
 def _chance(row: Mapping[str, Any], survey: Survey) -> float:
-    match = survey.config.match
+    match = survey.match
     return recall_at((row["from"] + row["to"]) / 2, match.bands, match.rows)
 
 

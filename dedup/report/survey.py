@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
 from dedup import outputs
-from dedup.config import Config
+from dedup.config import Match
 from dedup.report.kinds import REPAIRS
 
 SIMILARITY_BINS = 50
@@ -83,7 +84,8 @@ class Chosen(NamedTuple):
 class Survey:
     """What one pass over the provenance of an output folder tells."""
 
-    config: Config
+    match: Match
+    """How near-duplicates were looked for."""
     posts: int
     thread_rate: int
     """Distances are of one in so many threads."""
@@ -117,9 +119,8 @@ def survey(out: Path, asked_for: Collection[str] = ()) -> Survey:
     """
     manifest = outputs.load_manifest(out)
     posts = int(manifest.counts.get("posts", 0))
-    settings = {**manifest.config}
     found = Survey(
-        config=Config().with_settings(settings, str(out / "manifest.json")),
+        match=_match_of(manifest.config),
         posts=posts,
         thread_rate=max(1, posts // MAX_POSITIONS),
         similarity=np.zeros(SIMILARITY_BINS, np.int64),
@@ -133,6 +134,17 @@ def survey(out: Path, asked_for: Collection[str] = ()) -> Survey:
     return found
 
 
+def _match_of(config: Mapping[str, Any]) -> Match:
+    """The settings of the match step, from a manifest: another version's may have others beside them."""
+    given = config.get("match")
+    known = set(Match.__struct_fields__)
+    own = {key: value for key, value in given.items() if key in known} if isinstance(given, dict) else {}
+    try:
+        return msgspec.convert(own, Match)
+    except msgspec.ValidationError:
+        return Match()
+
+
 class _Pass:
     def __init__(self, survey: Survey, asked_for: Collection[str]) -> None:
         self._survey = survey
@@ -140,7 +152,7 @@ class _Pass:
         # (source, kind) → copies of it that are shown because they were asked for
         self._shown_of: Counter[tuple[str, str]] = Counter()
         self._choice = {kind: _Choice(kind, _SHARE.get(kind, 1.0)) for kind in KINDS}
-        self._threshold = survey.config.match.threshold
+        self._threshold = survey.match.threshold
         self._similarities: list[float] = []
         self._lengths: list[int] = []
         self._distances: list[int] = []
