@@ -245,6 +245,14 @@ def test_strings_that_are_no_utf8(tmp_path: Path) -> None:
     assert [post["text"] for post in read(path)[0]] == ["Größe", "plain"]
 
 
+def test_times_that_python_has_none_for(tmp_path: Path) -> None:
+    table = pa.table({"text": ["a", "b"], "date": pa.array([0, 1 << 60], pa.timestamp("s"))})
+    pa.feather.write_feather(table, tmp_path / "dump.feather")
+    posts, rejects = read(tmp_path)
+    assert rejects == []
+    assert posts[0]["created"] == "1970-01-01T00:00:00"
+
+
 def test_damaged_columnar_files_are_faults(tmp_path: Path) -> None:
     whole = tmp_path / "whole.parquet"
     pa.parquet.write_table(a_table(), whole)
@@ -346,6 +354,13 @@ def test_stack_exchange(block_bytes: int) -> None:
     data = POSTS_XML.encode()
     for reject in rejects:
         assert data[reject["byte_start"] : reject["byte_end"]] == reject["bytes"]
+
+
+def test_an_odd_quotation_mark() -> None:
+    data = '<posts><row Id="1" "Body="x" /><row Id="2" Body="y" T"1.0" /><row Id="3" Body="z" /></posts>'
+    posts, rejects = parse(data, "stackexchange")
+    assert [post["id"] for post in posts] == ["3"]
+    assert [reject["record"] for reject in rejects] == [1, 2]
 
 
 def test_comments() -> None:

@@ -159,9 +159,13 @@ def _values(column: pa.Array) -> list[Any]:
     if pa.types.is_temporal(kind):
         with suppress(*_ERRORS):
             if pa.types.is_timestamp(kind):
-                column = column.cast(pa.timestamp("us", kind.tz), safe=False)
+                return list(column.cast(pa.timestamp("us", kind.tz), safe=False).to_pylist())
             return list(column.to_pylist())
-        return list(column.cast(pa.string()).to_pylist())
+        if len(column) > 1:  # a time that Python has none for must not change how its neighbours are written
+            return [value for row in range(len(column)) for value in _values(column.slice(row, 1))]
+        with suppress(*_ERRORS):
+            return list(column.cast(pa.string()).to_pylist())
+        return [None]
     try:
         return list(column.to_pylist())
     except UnicodeDecodeError:

@@ -119,6 +119,11 @@ def _shapes(flat: list[Record], mapped: tuple[tuple[str, str], ...]) -> list[tup
     return shapes
 
 
+def is_own(record: Record) -> bool:
+    """Whether a record looks like one of a corpus that we wrote."""
+    return record.keys() - {"created"} == _OWN_RECORD | {"metadata"}
+
+
 def _open_metadata(flat: list[Record], row: int, key: str) -> tuple[str, ...]:
     """Put the fields of a `metadata` object beside those of its record; their keys.
 

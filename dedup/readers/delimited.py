@@ -191,11 +191,14 @@ class _Cutter:
         unit = unit_bytes(self.encoding)
         block_bytes = max(block_bytes - block_bytes % unit, unit)
         ended = False
+        wanted = block_bytes
         while self.carry or not ended:
-            chunk = b"" if ended else self.stream.read(block_bytes)
-            ended = len(chunk) < block_bytes
+            chunk = b"" if ended else self.stream.read(wanted)
+            ended = len(chunk) < wanted
             self.carry += chunk
             ends = self._ends(self.carry)
+            # A row longer than a block is looked through again from its front: ever more at a time.
+            wanted = block_bytes if len(ends) else max(block_bytes, len(self.carry))
             if len(ends) and (not ended or int(ends[-1]) == len(self.carry)):
                 yield self._block(int(ends[-1]), len(ends))
             elif not ended and len(self.carry) > self.limit:
@@ -234,8 +237,8 @@ class _Cutter:
             while more := len(self.stream.read(1 << 20)):
                 size += more
         error = (
-            f"a row that does not end within {self.settings.max_record_mb} MB (read.max_record_mb): a"
-            " quotation mark is opened and never closed"
+            f"a row that does not end within {self.settings.max_record_mb} MB (read.max_record_mb);"
+            " perhaps a quotation mark is never closed"
         )
         block = self._part(data[:KEPT_REJECT_BYTES])._replace(error=error, byte_end=self.byte_start + size)
         self.record += 1

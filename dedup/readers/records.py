@@ -24,7 +24,7 @@ from dedup.readers.boards import (
     topic_numbers,
     with_parent,
 )
-from dedup.readers.columns import Record, columns_of, text_key
+from dedup.readers.columns import Record, columns_of, is_own, text_key
 from dedup.readers.fields import mapping
 from dedup.readers.html_text import Fragment
 from dedup.readers.lenient import Escape
@@ -122,6 +122,8 @@ def find_markup(records: Sequence[Record], settings: Read) -> str:
     """What the bodies of a source that begins with these records are written in."""
     if settings.markup is not None:
         return settings.markup
+    if any(map(is_own, records)):
+        return "text"  # a corpus that was cleaned: what is left of tags in it are words about tags
     columns = columns_of(plain_records(records, settings), mapping(settings.fields))
     return "html" if looks_like_html(columns.arrays["text"].to_pylist()) else "text"
 
@@ -157,7 +159,8 @@ def _flatten(told: Told, mapped: tuple[tuple[str, str], ...], settings: Read) ->
             inner = [record]
         else:
             # A topic is long enough to tell for itself, wherever in the file it stands.
-            markup = told.markup if settings.markup or plain else find_markup(inner, settings)
+            known = settings.markup is not None or plain
+            markup = told.markup if known else find_markup(inner[:SAMPLE_RECORDS], settings)
             if numbers := topic_numbers(inner):
                 inner = [with_parent(each, numbers) for each in inner]
                 numbers_of |= dict.fromkeys(range(len(records), len(records) + len(inner)), numbers)

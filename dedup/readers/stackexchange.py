@@ -142,7 +142,7 @@ def _attributes(row: str) -> dict[str, str] | None:
         for entity, char in _SAFE_ENTITIES:
             row = row.replace(entity, char)
     parts = row.split('"')
-    names = _names_of(tuple(parts[::2]))
+    names = _names_of(tuple(parts[::2])) if len(parts) % 2 else None
     if names is None:
         return _attributes_of_any(row)
     return dict(zip(names, map(_unescape, parts[1::2]), strict=True))
