@@ -444,7 +444,7 @@ def find_within(
                     words_needed = FEWEST_CHARACTERS if info[start] & CHARACTER else 1
                 elif flags & IN_MARK or announced:
                     need = min(need, 80)
-                    words_needed = min(words_needed, 3)
+                    words_needed = min(words_needed, min_words if info[start] & CHARACTER else 3)
                 if cut and not flags & (ATTRIBUTED | IN_MARK):
                     need = max(need, min_evidence_lines)
                 if evidence < need or matched < words_needed:
