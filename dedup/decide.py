@@ -265,6 +265,7 @@ def settle(
         standing_of = np.zeros(last_span - first_span, np.int64)
         alive = np.zeros(last_span - first_span, np.bool_)
         lost = np.zeros(last_span - first_span, np.bool_)
+        announces = np.zeros(last_span - first_span, np.bool_)
         for s in range(first_span, last_span):
             if spans[s, 3] < 0:
                 continue
@@ -284,12 +285,32 @@ def settle(
             walked_of[s - first_span, 0] = walked_from
             walked_of[s - first_span, 1] = walked_count
             standing_of[s - first_span] = standing
-            if kept and standing * 100 >= matched * SOURCE_SHARE:
+            found = standing * 100 >= matched * SOURCE_SHARE
+            if found and kept:
                 alive[s - first_span] = True
+            elif found:
+                announces[s - first_span] = True  # nothing but "X wrote:", which went from the source
             else:
                 lost[s - first_span] = True
                 for i in range(spans[s, 1], spans[s, 2]):
                     state[i] = OWN
+
+        # a quoted "X wrote:" goes with what it announces
+        for s in range(last_span - 1, first_span - 1, -1):
+            k = s - first_span
+            if not announces[k]:
+                continue
+            announces[k] = (
+                s + 1 < last_span
+                and (alive[k + 1] or announces[k + 1])
+                and spans[s + 1, 1] == spans[s, 2]
+                and not spans[s + 1, 6] & (SIGNATURE | IS_CODE | PROTECTED)
+            )
+            lost[k] = not announces[k]
+            if announces[k]:
+                spans[s + 1, 6] |= CHROME_BEFORE
+            for i in range(spans[s, 1], spans[s, 2]):
+                state[i] = CHROME if announces[k] else OWN
 
         # -- what kind of post is left
         own_block = has_own_block(state, info, begin, end)
@@ -387,6 +408,8 @@ def settle(
         first_row = row_count
         for s in range(first_span, last_span):
             k = s - first_span
+            if announces[k]:
+                continue
             flags = spans[s, 6]
             group: Int = s  # spans of one source are one quote
             for t in range(first_span, s):

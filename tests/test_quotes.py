@@ -111,7 +111,7 @@ def test_a_link_is_a_quote_where_a_line_announces_it() -> None:
 
 
 def test_a_short_line_alone_is_nobodys_quote() -> None:
-    line = "Mine cracked as well."
+    line = "That is what I did."
     said = f"{SAID['en']}\n\n{line}"
     assert gone(("ann", said), ("bob", f"{ANSWER}\n\n{line}\n\n{REMARKS[0]}")) == []
     # in company of more from the same post it is

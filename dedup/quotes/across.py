@@ -215,16 +215,16 @@ def grow_seeds(
         start = chain[first, 0]
         stop = chain[last - 1, 0] + chain[last - 1, 2]
         matched = np.int64(0)
-        thirds = np.int64(0)  # a character of a script without spaces is a third of a word
+        halves = np.int64(0)  # a character of a script without spaces is half a word
         evidence = np.int64(0)
         for r in range(first, last):
             matched += chain[r, 2]
             for i in range(chain[r, 0], chain[r, 0] + chain[r, 2]):
-                thirds += 1 if info[i] & CHARACTER else 3
+                halves += 1 if info[i] & CHARACTER else 2
             evidence += evidence_of(info, chain[r, 0], chain[r, 0] + chain[r, 2])
         same_author = authors[source] >= 0 and authors[source] == authors[post]
         if (
-            thirds < 3 * min_words
+            halves < 2 * min_words
             or evidence < min_evidence
             or not is_dense(info, start, stop, offsets[post + 1], matched, last - first, same_author)
         ):

@@ -33,6 +33,8 @@ MIN_EDITED_DENSITY = 80
 MIN_EDITED_RUN = 6
 """The same for one in which single words were changed: on average so many in a row are the source's."""
 MOST_CHANGED_AT_END = 3
+FEWEST_CHARACTERS = 4
+"""Of a quote whose author is named, in a script without spaces; elsewhere one word is enough."""
 MOST_CODE_IN_EDITED = 20
 """Percent of its words that may stand on lines of code."""
 MOST_PROSE_IN_CODE = 25
@@ -426,8 +428,10 @@ def find_within(
                 ):
                     need = min_evidence
                 words_needed = min_words
-                if flags & WHOLE_LINES and company:
+                if flags & WHOLE_LINES:
                     words_needed = min(words_needed, 3)
+                    if matched < min_words and not company:
+                        need = max(need, min_evidence)  # a lone short line is mostly said anew
                 if flags & SAME_AUTHOR:
                     # people repeat themselves: only what is long enough was pasted
                     need = min_evidence * repeat_factor
@@ -437,10 +441,10 @@ def find_within(
                 if flags & ATTRIBUTED:
                     # a few words that begin alike are none: "X wrote: … I think …"
                     need = min(need, 48 if ends_line else min_evidence_lines)
-                    words_needed = 1
+                    words_needed = FEWEST_CHARACTERS if info[start] & CHARACTER else 1
                 elif flags & IN_MARK or announced:
                     need = min(need, 80)
-                    words_needed = min(words_needed, 3)
+                    words_needed = min(words_needed, min_words if info[start] & CHARACTER else 3)
                 if cut and not flags & (ATTRIBUTED | IN_MARK):
                     need = max(need, min_evidence_lines)
                 if evidence < need or matched < words_needed:
