@@ -157,6 +157,7 @@ def clean(
     code: flags.Code = None,
     output_format: flags.OutputFormat = None,
     workers: flags.Workers = None,
+    memory: flags.Memory = None,
     settings: flags.Set = None,
     config_file: flags.ConfigFile = None,
     quiet: flags.Quiet = False,

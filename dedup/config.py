@@ -123,6 +123,9 @@ class Run(_Settings, frozen=True):
 
     workers: int | None = None
     """Processes and threads; all cores when not given."""
+    memory_mb: int | None = None
+    """Memory a run may take, about: what outgrows it lies in files of the work folder. When not given:
+    1 GB, a tenth of the input, and 200 MB for each worker beyond two."""
 
 
 class Config(_Settings, frozen=True):
@@ -226,6 +229,7 @@ def _check(config: Config, where: str | None) -> None:
         (1 <= config.quotes.stock_threads <= 254, "quotes.stock_threads must be between 1 and 254."),
         (config.read.max_record_mb >= 1, "read.max_record_mb must be at least 1."),
         (config.read.max_expansion >= 1, "read.max_expansion must be at least 1."),
+        (config.run.memory_mb is None or config.run.memory_mb >= 512, "run.memory_mb must be at least 512."),
         (config.run.workers is None or config.run.workers >= 1, "run.workers must be at least 1."),
     ]
     for fine, message in problems:

@@ -34,6 +34,7 @@ SETTINGS = {
     "code": ("decide", "code"),
     "output_format": ("write", "output_format"),
     "workers": ("run", "workers"),
+    "memory": ("run", "memory_mb"),
 }
 """Parameter of a command → the setting it overrides."""
 
@@ -115,6 +116,15 @@ Code = Annotated[Removal | None, _removal("source code that an earlier post has;
 OutputFormat = Annotated[
     Literal["jsonl", "parquet", "text"] | None,
     typer.Option(help="Format of the corpus; jsonl if not set."),
+]
+Memory = Annotated[
+    int | None,
+    typer.Option(
+        "--memory",
+        metavar="MB",
+        min=512,
+        help="Memory to take, about; the default is 1 GB and a tenth of the input. More lies in files.",
+    ),
 ]
 Workers = Annotated[
     int | None,

@@ -21,9 +21,12 @@ from dedup.quotes.attribution import Names, hash_names, name_table
 from dedup.quotes.marks import Marks
 from dedup.quotes.threads import Threads, group_threads
 from dedup.quotes.within import IN_TAG, count_own
-from dedup.scratch import Scratch
+from dedup.scratch import Scratch, memory_for
 from dedup.stage import KEYS, Stage
 from dedup.text.tokens import TAG
+
+_WORD_BYTES = 6
+"""Input for each word, about."""
 
 
 class Index(NamedTuple):
@@ -65,7 +68,6 @@ class Index(NamedTuple):
 
 def index_posts(stage: Stage, config: Config, engine: Engine) -> tuple[Index, list[pa.StringArray]]:
     """The index of all posts in the work folder, and their final ids, block by block."""
-    scratch = Scratch(stage.folder)
     batches = [stage.posts(number) for number in range(stage.blocks)]
     blocks = np.zeros(stage.blocks + 1, np.int64)
     np.cumsum([batch.num_rows for batch in batches], out=blocks[1:])
@@ -104,6 +106,8 @@ def index_posts(stage: Stage, config: Config, engine: Engine) -> tuple[Index, li
     input_offsets, offsets = np.zeros(len(rank) + 1, np.int64), np.zeros(len(rank) + 1, np.int64)
     np.cumsum(keys["words"], out=input_offsets[1:])
     np.cumsum(keys["words"][input_of], out=offsets[1:])
+    memory = memory_for(config.run, _WORD_BYTES * int(offsets[-1]), engine.workers)
+    scratch = Scratch(stage.folder, memory)
     hashes, info = scratch.zeros(int(offsets[-1]), np.uint32), scratch.zeros(int(offsets[-1]), np.uint16)
     state = scratch.zeros(len(hashes), np.uint8)
     for number in range(stage.blocks):

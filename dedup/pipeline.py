@@ -46,6 +46,7 @@ from dedup.quotes.within import count_own
 from dedup.readers import Block, Inputs, find_sources, group_blocks, parse_blocks, read_blocks
 from dedup.report.ratios import Ratios
 from dedup.results import Task, make_results, make_tasks
+from dedup.scratch import check_room
 from dedup.stage import Stage, holds_posts, read_rejects, write_block, write_rejects
 from dedup.writers import Encoded, RejectedWriter, ResultsWriter, encode_jsonl
 from dedup.writers.atomic import WORK_FOLDER
@@ -79,8 +80,10 @@ def clean(
     written, ConfigError for settings that cannot be.
     """
     config, out, clock = config or Config(), Path(out), Clock(progress or Silent())
-    inputs = [source.path for source in find_sources(paths)]
+    sources = find_sources(paths)
+    inputs = [source.path for source in sources]
     with claim(out, force=force, inputs=inputs, config=config) as claimed:
+        check_room(out, sources)
         if claimed.resumed:
             clock.note(f"Going on with the run that was stopped in {out}.")
         compile_kernels(clock.note)

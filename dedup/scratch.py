@@ -8,30 +8,56 @@ from __future__ import annotations
 
 import mmap
 import os
+import shutil
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-IN_MEMORY_BYTES = 32 << 20
-"""Smaller arrays stay in memory."""
-RESIDENT_BYTES = 256 << 20
-"""So much of the larger ones is in memory at a time."""
+from dedup.config import Run
+from dedup.errors import OutputError
+from dedup.readers.sources import COMPRESSION_SUFFIXES, STANDARD_INPUT, Source
+
+_DISK_FACTOR, _UNPACKED = 6, 4
+"""Bytes of the work folder and the output for each of the input; and how much input unpacks to, about."""
+
+
+def memory_for(config: Run, input_bytes: int, workers: int) -> int:
+    """The memory a run may take, in bytes."""
+    if config.memory_mb is not None:
+        return config.memory_mb << 20
+    return (1 << 30) + input_bytes // 10 + (200 << 20) * max(0, workers - 2)
+
+
+def check_room(folder: Path, sources: Iterable[Source]) -> None:
+    """Raises OutputError where the disk is surely too small for a run over these inputs."""
+    need = 0
+    for source in sources:
+        if source.path != STANDARD_INPUT:
+            packed = source.path.lower().endswith(COMPRESSION_SUFFIXES)
+            need += Path(source.path).stat().st_size * _DISK_FACTOR * (_UNPACKED if packed else 1)
+    free = shutil.disk_usage(folder).free
+    if need > free:
+        raise OutputError(
+            f"has {free >> 20:,} MB free, and cleaning these inputs takes about {need >> 20:,} MB meanwhile.",
+            where=str(folder),
+            hint="Choose an --output on a larger disk, or clean the dump in parts.",
+        )
 
 
 class Scratch:
-    """Makes arrays, in memory while they are small, else in files of a folder.
+    """Makes arrays, in memory while they are small beside `memory` (bytes), else in files of a folder.
 
     The files have no name any more once they are mapped: however a run ends, nothing is left of them.
     """
 
-    def __init__(
-        self, folder: Path, in_memory_bytes: int = IN_MEMORY_BYTES, resident_bytes: int = RESIDENT_BYTES
-    ) -> None:
+    def __init__(self, folder: Path, memory: int = 1 << 30) -> None:
         self._folder = folder
-        self._in_memory_bytes, self._resident_bytes = in_memory_bytes, resident_bytes
+        self._in_memory_bytes = memory // 32
+        self._resident_bytes = memory // 8
         self._touched = 0
         self._maps: list[mmap.mmap] = []
 
@@ -50,15 +76,6 @@ class Scratch:
             Path(name).unlink(missing_ok=True)
         self._maps.append(mapped)
         return np.frombuffer(mapped, kind).reshape(shape)
-
-    def gather(self, parts: list[npt.NDArray[Any]], kind: npt.DTypeLike) -> npt.NDArray[Any]:
-        """The parts, one after the other."""
-        joined = self.zeros(sum(len(part) for part in parts), kind)
-        at = 0
-        for part in parts:
-            joined[at : at + len(part)] = part
-            at += len(part)
-        return joined
 
     def touched(self, size: int) -> None:
         """Say that so many bytes of the arrays were looked at; from time to time they are let go of."""

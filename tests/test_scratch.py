@@ -1,0 +1,50 @@
+"""Large arrays lie in files that leave nothing behind, and hold what was put into them."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dedup.config import Run
+from dedup.errors import OutputError
+from dedup.readers.sources import Source
+from dedup.scratch import Scratch, check_room, memory_for
+
+
+def test_small_arrays_stay_in_memory(tmp_path: Path) -> None:
+    array = Scratch(tmp_path, 1 << 20).zeros((4, 8), np.uint64)
+    assert array.shape == (4, 8) and array.flags.owndata and not array.any()
+
+
+def test_large_arrays_keep_their_content_and_leave_no_file(tmp_path: Path) -> None:
+    scratch = Scratch(tmp_path, 1 << 20)
+    array = scratch.zeros((5, 20_000), np.int64)
+    assert not any(tmp_path.iterdir())
+    array[:] = np.arange(100_000).reshape(5, 20_000)
+    for _ in range(3):
+        scratch.touched(array.nbytes)
+    scratch.let_go()
+    assert array[4, -1] == 99_999 and int(array.sum()) == 99_999 * 50_000
+
+
+def test_the_memory_a_run_may_take() -> None:
+    assert memory_for(Run(), 0, 2) == 1 << 30
+    assert memory_for(Run(), 10 << 30, 4) == (2 << 30) + (400 << 20)
+    assert memory_for(Run(memory_mb=700), 10 << 30, 4) == 700 << 20
+
+
+def test_a_disk_that_is_too_small_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dump = tmp_path / "dump.jsonl"
+    dump.write_bytes(b"x" * 1_000_000)
+    check_room(tmp_path, [Source(str(dump)), Source("-")])
+
+    def nearly_full(folder: Any) -> Any:
+        return shutil._ntuple_diskusage(10**9, 10**9 - 10**6, 10**6)  # type: ignore[attr-defined]
+
+    monkeypatch.setattr(shutil, "disk_usage", nearly_full)
+    with pytest.raises(OutputError, match="MB free"):
+        check_room(tmp_path, [Source(str(dump))])
