@@ -266,6 +266,22 @@ def test_a_page_captured_twice_is_kept_once(tmp_path: Path) -> None:
     assert texts == [said, long, more]
 
 
+def test_a_page_of_a_web_archive_is_known_by_its_address() -> None:
+    html = '<html id="XF"><article class="message"><div class="message-body">a'
+    path = "crawl.warc.gz#http://www.x.example/f/threads/bees.7/page-2"
+    parsed = parse_block(Block(html.encode(), path, 1, 0, "html"))
+    assert parsed.posts["thread_id"].to_pylist() == ["x.example/f/7"]
+
+
+@pytest.mark.parametrize(("head", "posts"), [("", 1), ('<meta property="og:type" content="article">', 0)])
+def test_a_lone_block_is_a_thread_without_answers_unless_the_page_is_an_article(
+    head: str, posts: int, tmp_path: Path
+) -> None:
+    said = '<b class="author">Ann</b><i class="date">1.2.2003</i><div class="body">a</div>'
+    found, _ = read(write(tmp_path / "page.html", f'<html><head>{head}</head><div class="post">{said}</div>'))
+    assert len(found) == posts
+
+
 def test_the_reader_can_be_forced() -> None:
     reader = recognise("page", b"plain words", "html")
     assert reader is not None

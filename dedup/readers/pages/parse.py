@@ -17,7 +17,7 @@ from dedup.readers.pages.engines import engine_of
 from dedup.readers.pages.names import HeaderNames
 from dedup.readers.pages.page import Engine, Page, PagePost
 from dedup.readers.pages.render import render
-from dedup.readers.pages.urls import Address, page_address
+from dedup.readers.pages.urls import Address, page_address, parse_address
 from dedup.schema import POSTS
 
 MAX_DEPTH = 10_500
@@ -50,7 +50,9 @@ def _read_page(block: Block, rows: _Rows) -> str | None:
     depth = _depth(data)
     if depth > MAX_DEPTH:
         return f"elements lie {depth} deep in one another: more than {MAX_DEPTH} are not read"
-    engine, address = engine_of(data), page_address(data)
+    engine = engine_of(data)
+    # in a web archive the path ends in the address a page was fetched from
+    address = page_address(data) or parse_address(block.path.partition("#")[2])
     page = engine.read(LexborHTMLParser(html), address)
     if not page.posts:
         return f"no posts in this {engine.name} page: perhaps a list of threads, a login or an error page"

@@ -64,7 +64,7 @@ def parse_address(url: str) -> Address:
     return Address(url, f"{host}{parts.path}{'?' if parts.query else ''}{parts.query}") if host else Address()
 
 
-def page_address(data: bytes, head_bytes: int = 1 << 16) -> Address:
+def page_address(data: bytes, head_bytes: int = 1 << 16) -> Address | None:
     """The address a saved page gives as its own."""
     head = data[:head_bytes]
     base = _of_tag(head, b"<base ")
@@ -74,7 +74,7 @@ def page_address(data: bytes, head_bytes: int = 1 << 16) -> Address:
             address = parse_address(_join(base, value))
             if address.place:
                 return address
-    return Address()
+    return None
 
 
 def _join(base: str, url: str) -> str:
