@@ -12,12 +12,12 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from check_promises import read_lines
+from check_promises import Check, read_lines
 from selectolax.lexbor import LexborHTMLParser
 
 from dedup import clean
 from dedup.config import Read
-from dedup.readers import Block, group_blocks, parse_block, parse_blocks, read_blocks, recognise
+from dedup.readers import Block, group_blocks, parse_block, parse_blocks, read_blocks, read_posts, recognise
 from dedup.readers.pages.names import HeaderNames
 from dedup.readers.pages.render import MAX_QUOTE_DEPTH, render
 
@@ -299,3 +299,14 @@ def test_groups_of_pages_give_what_pages_give_alone() -> None:
     assert pa.concat_batches([parsed.posts for parsed in together]).equals(
         pa.concat_batches([parsed.posts for parsed in alone])
     )
+
+
+def test_the_promises_hold_on_the_pages(tmp_path: Path) -> None:
+    texts = [text for posts in read_posts([SAMPLES]) for text in posts["text"].to_pylist()]
+    clean([SAMPLES], tmp_path / "out")
+    assert Check(tmp_path / "out", texts).problems() == []
+    counts = json.loads((tmp_path / "out" / "manifest.json").read_bytes())["counts"]
+    assert counts["posts"] == len(texts)
+    assert counts["rejected"] == 0
+    edits = [edit["why"] for record in read_lines(tmp_path / "out", "provenance") for edit in record["edits"]]
+    assert edits.count("quote") >= 15
