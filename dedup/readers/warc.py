@@ -60,8 +60,10 @@ class Warc:
             carry += chunk
             starts = _starts(carry)
             block = Block(b"", path, record, byte_start, self.name, settings.encoding)
-            if starts.ends[-1] > 0 or (ended and not carry.strip(b"\r\n")):
-                size = starts.ends[-1] or len(carry)
+            size = starts.ends[-1]
+            if ended and not carry[size:].strip(b"\r\n"):
+                size = len(carry)  # blank lines at the end of the file
+            if size:
                 yield block._replace(data=carry[:size])
                 carry = carry[size:]
                 record += len(starts.ends) - 1
