@@ -138,6 +138,22 @@ def clean(
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="OUT", help="Folder to write; made if it is not there.")
     ],
+    against: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--against",
+            metavar="OUT",
+            help="Output of an earlier run: what stands there goes, and it stays as it is. Repeatable.",
+        ),
+    ] = None,
+    reference: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--reference",
+            metavar="PATH",
+            help="The same for any other input, as a benchmark that a corpus must not hold. Repeatable.",
+        ),
+    ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Replace what an earlier run wrote into OUT, and nothing else.")
     ] = False,
@@ -171,15 +187,29 @@ def clean(
     from dedup.pipeline import clean as clean_dump
 
     try:
-        summary = clean_dump(paths, output, config, force=force, progress=progress_on(quiet=quiet))
+        summary = clean_dump(
+            paths,
+            output,
+            config,
+            against=against or [],
+            reference=reference or [],
+            force=force,
+            progress=progress_on(quiet=quiet),
+        )
     except KeyboardInterrupt:
         if "-" not in paths:
             _complain("stopped. The same command goes on from here.")
         raise
     if not quiet:
         from dedup.report import terminal
+        from dedup.report.visible import visible_line
 
         terminal.print_summary(summary.report, summary.out, summary.seconds)
+        for name, found in summary.report.get("against", {}).items():
+            print(
+                f"in {visible_line(name)} before: {found['posts_dropped']:,} posts dropped,"
+                f" {found['passages']:,} passages ({found['words']:,} words) removed"
+            )
     if summary.rejected:
         _complain(f"{summary.rejected:,} records could not be read; they are in {summary.out / 'rejected'}.")
         raise typer.Exit(REJECTED)

@@ -37,8 +37,8 @@ _ROUNDING = 0.001
 _TABLES = """
 PRAGMA cache_size = -65536;
 CREATE TABLE asked (
-    source TEXT, number INTEGER, post_id TEXT, first INTEGER, last INTEGER, score REAL, text TEXT,
-    whole INTEGER, done INTEGER DEFAULT 0
+    corpus TEXT, source TEXT, number INTEGER, post_id TEXT, first INTEGER, last INTEGER, score REAL,
+    text TEXT, whole INTEGER, done INTEGER DEFAULT 0
 );
 CREATE TABLE wrong (number INTEGER, post_id TEXT, what TEXT);
 """
@@ -88,7 +88,8 @@ class Evidence:
             source = edit["source_id"]
             if source is not None:
                 place = edit["source_start"], edit["source_end"], edit["score"]
-                claims.append((source, number, record["id"], *place, edit["raw"], False))
+                corpus = edit.get("source_corpus", "")
+                claims.append((corpus, source, number, record["id"], *place, edit["raw"], False))
             elif _has_words(edit["raw"]):
                 self._wrong(number, record["id"], f"{edit['why']} at {edit['start']} names no source")
         if record["reason"] in COPIES:
@@ -97,26 +98,33 @@ class Evidence:
             elif record["reason"] in _COPIES_BY_POST:
                 raw, survivor = "".join(edit["raw"] for edit in record["edits"]), record["duplicate_of"]
                 text = self._own_text(raw, record["edits"])
-                claims.append((survivor, number, record["id"], None, None, record["similarity"], text, True))
+                corpus, place = record.get("source_corpus", ""), (None, None, record["similarity"])
+                claims.append((corpus, survivor, number, record["id"], *place, text, True))
         self.asked += len(claims)
         self._database.executemany(
-            "INSERT INTO asked (source, number, post_id, first, last, score, text, whole)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO asked (corpus, source, number, post_id, first, last, score, text, whole)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             claims,
         )
 
-    def look_up(self, record: Mapping[str, Any], raw: str | None) -> None:
-        """Compare what was claimed of this post; `raw` is its restored text, None where there is none."""
+    def look_up(self, record: Mapping[str, Any], raw: str | None, corpus: str = "") -> None:
+        """Compare what was claimed of this post; `raw` is its restored text, None where there is none.
+
+        corpus: the earlier corpus the post is of, if it is of one.
+        """
         if not self._indexed:
-            self._database.execute("CREATE INDEX by_source ON asked (source)")
+            self._database.execute("CREATE INDEX by_source ON asked (source, corpus)")
             self._indexed = True
         found = self._database.execute(
-            "SELECT rowid, number, post_id, first, last, score, text, whole FROM asked WHERE source = ?",
-            (record["id"],),
+            "SELECT rowid, number, post_id, first, last, score, text, whole FROM asked"
+            " WHERE source = ? AND corpus = ?",
+            (record["id"], corpus),
         ).fetchall()
         if not found:
             return
-        self._database.execute("UPDATE asked SET done = 1 WHERE source = ?", (record["id"],))
+        self._database.execute(
+            "UPDATE asked SET done = 1 WHERE source = ? AND corpus = ?", (record["id"], corpus)
+        )
         own = None
         if raw is None:
             return
@@ -137,6 +145,10 @@ class Evidence:
                 self._wrong(asked.number, asked.post_id, what)
             else:
                 self._compare_later(asked, _kept_text(raw, record["edits"], asked.first, asked.last))
+
+    def give_up(self, corpus: str) -> None:
+        """An earlier corpus cannot be read: nobody knows whether what is claimed of it is true."""
+        self._database.execute("UPDATE asked SET done = 1 WHERE corpus = ?", (corpus,))
 
     def finish(self) -> None:
         """Compare what is left, and complain of sources that never came."""

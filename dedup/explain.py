@@ -176,7 +176,8 @@ class _Surroundings:
         self._id = record["id"]
         self._survivor = record["duplicate_of"] or record["id"]
         self._thread = record["thread_id"]
-        self._sources = {edit["source_id"] for edit in _all_passages(record)} - {None}
+        here = (edit for edit in _all_passages(record) if edit.get("source_corpus") is None)
+        self._sources = {edit["source_id"] for edit in here} - {None}
         self.known: set[str] = set()
         """The post and its sources, those that are in this folder: a quoted post may be in no dump."""
         self._copies: dict[tuple[str, str], list[tuple[int, int, str]]] = {}
@@ -236,7 +237,8 @@ _NO_SOURCE: dict[str, Any] = {
 
 def _passage(edit: dict[str, Any], texts: dict[str, str], surroundings: _Surroundings) -> Passage:
     edit = _NO_SOURCE | edit
-    source = texts.get(edit["source_id"]) if edit["source_id"] is not None else None
+    here = edit["source_id"] is not None and edit.get("source_corpus") is None
+    source = texts.get(edit["source_id"]) if here else None
     stretch = source
     if source is not None and edit["source_start"] is not None and edit["source_end"] is not None:
         stretch = source[edit["source_start"] : edit["source_end"]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -39,7 +40,8 @@ class Index(NamedTuple):
     offsets: int64 [posts + 1], where each post's words begin. hashes, info, state: per word (see
     `Tokens`; state is 0 for own words, and the steps write to it).
     blocks: int64 [blocks + 1], where each block's posts begin in the input.
-    rank: int64, each post's place in the order; order: int64, the posts by rank.
+    rank: int64, each post's place in the order; order: int64, the posts by rank. Posts of earlier corpora
+    come before all others, and are protected.
     authors: int32, codes, -1 unknown; author_names: uint64, hashes of names, 0 unknown.
     stands_for: int64, the first post of the same text. empty, protected: bool.
     scratch: makes the large arrays.
@@ -85,6 +87,9 @@ def index_posts(stage: Stage, config: Config, engine: Engine) -> tuple[Index, li
     times = read_times(batches, sources, config.read.date_format, engine.map_kernels)
     months = months_of(times)
     rank = order_posts(times, thread_codes, parents, paths)
+    earlier = np.arange(len(rank)) < blocks[len(stage.corpora)]
+    if stage.corpora:
+        rank[np.lexsort((rank, ~earlier))] = np.arange(len(rank))
     order = np.empty_like(rank)
     order[rank] = np.arange(len(rank))
     is_page = np.zeros(len(rank), np.bool_)
@@ -101,7 +106,7 @@ def index_posts(stage: Stage, config: Config, engine: Engine) -> tuple[Index, li
     authors, author_names = ids.codes(author_hashes), keys["author_name"][input_of]
     protected_hashes = ids.hash_strings(pa.array(config.decide.protect_authors, pa.string()))
     protected = np.isin(author_hashes, protected_hashes) & (author_hashes != 0)
-    empty = keys["empty"][input_of]
+    empty, earlier = keys["empty"][input_of], earlier[input_of]
 
     input_offsets, offsets = np.zeros(len(rank) + 1, np.int64), np.zeros(len(rank) + 1, np.int64)
     np.cumsum(keys["words"], out=input_offsets[1:])
@@ -139,13 +144,20 @@ def index_posts(stage: Stage, config: Config, engine: Engine) -> tuple[Index, li
             authors,
             threads.thread_of,
             rank,
-            empty | protected,
+            empty | protected & ~earlier,
         ),
         empty=empty,
-        protected=protected,
+        protected=protected | earlier,
         scratch=scratch,
     )
-    return index, list(ids.assign_ids(batches, id_hashes, paths))
+    # the ids of an earlier corpus are what they are; others may use them again
+    corpora = [*stage.corpora, *[None] * (stage.blocks - len(stage.corpora))]
+    assigned: list[pa.StringArray] = []
+    for _, numbers in groupby(range(stage.blocks), key=corpora.__getitem__):
+        own = [*numbers]
+        posts = slice(int(blocks[own[0]]), int(blocks[own[-1] + 1]))
+        assigned += ids.assign_ids([batches[number] for number in own], id_hashes[posts], paths[posts])
+    return index, assigned
 
 
 @njit(nogil=True, cache=True)

@@ -48,7 +48,7 @@ def swap_survivors(decisions: Decisions, index: Index, config: Config) -> Decisi
     gone_posts: set[int] = set()
     for old, cluster in sorted(members.items()):
         new = _choose([old, *cluster], index.rank, words, config.decide.keep)
-        if new == old or action[old] != KEEP:
+        if new == old or action[old] != KEEP or index.protected[old]:
             continue
         equal = reason[new] == EXACT and similarity[new] == 1.0
         if not equal and leads_to.get(old, set()) - set(cluster):

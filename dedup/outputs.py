@@ -53,6 +53,13 @@ class InputFile(msgspec.Struct, frozen=True):
     bytes: int
 
 
+class EarlierCorpus(msgspec.Struct, frozen=True):
+    """A corpus that was there before: what it is called (`source_corpus`), and its files."""
+
+    name: str
+    files: list[InputFile]
+
+
 class Manifest(msgspec.Struct, frozen=True):
     """`manifest.json`: what a finished output folder was made of, and what is in it."""
 
@@ -65,6 +72,8 @@ class Manifest(msgspec.Struct, frozen=True):
     outputs: list[OutputFile]
     types: TypePlan = TypePlan()
     """What was changed to give every metadata key of the corpus one type."""
+    against: list[EarlierCorpus] = []
+    """What was there before, and was a source for this one."""
     sha256: str = ""
     """Of the manifest itself as it is written without this."""
 
@@ -108,6 +117,7 @@ def write_manifest(
     counts: Mapping[str, Any],
     outputs: Iterable[OutputFile],
     types: TypePlan = TypePlan(),  # noqa: B008 - it is frozen
+    against: Iterable[EarlierCorpus] = (),
 ) -> Manifest:
     """Write `manifest.json`, which makes the folder a finished one, and remove the work folder.
 
@@ -123,6 +133,7 @@ def write_manifest(
         dict(counts),
         list(outputs),
         types,
+        list(against),
     )
     manifest = msgspec.structs.replace(manifest, sha256=_sum_of(msgspec.to_builtins(manifest)))
     write_json(out, MANIFEST, msgspec.to_builtins(manifest))
@@ -192,6 +203,11 @@ def read_corpus(out: Path) -> Iterator[dict[str, Any]]:
     if shards := _shards(manifest, "corpus/", ".parquet"):
         return _read_parquet(out, shards)
     return _read_text(out, _shards(manifest, "corpus/", ".txt.zst"))
+
+
+def corpus_files(manifest: Manifest) -> list[str]:
+    """The shards of the corpus, whatever its format, in order."""
+    return _shards(manifest, "corpus/", "")
 
 
 def _shards(manifest: Manifest, folder: str, ending: str) -> list[str]:

@@ -29,9 +29,10 @@ from numpy.typing import NDArray
 
 from dedup import kernels, memo, outputs
 from dedup.claim import Claim, claim
-from dedup.config import Config
+from dedup.config import Config, Read
 from dedup.decide import ACTIONS, NO_REASON, WHYS, Decisions, Policy, in_input_order, settle
 from dedup.decided import Decided, read_decided, write_decided
+from dedup.earlier import Earlier, count_overlap, find_earlier
 from dedup.engines.base import Engine
 from dedup.engines.local import LocalEngine
 from dedup.index import Index, index_posts
@@ -69,62 +70,90 @@ def clean(
     out: str | os.PathLike[str],
     config: Config | None = None,
     *,
+    against: Sequence[str | os.PathLike[str]] = (),
+    reference: Sequence[str | os.PathLike[str]] = (),
     force: bool = False,
     progress: Progress | None = None,
 ) -> Summary:
     """Clean dumps into the folder `out`: corpus, provenance, rejected records, manifest, report.
 
     paths: files, folders, globs, or "-" for standard input. A run that was stopped, given again, goes on
-    where it was. force: replace what an earlier run wrote in `out`. Raises InputError for a path that does
-    not exist, or whose content changes meanwhile, OutputError for a folder that cannot or must not be
-    written, ConfigError for settings that cannot be.
+    where it was. against: output folders of earlier runs; reference: any other input. What stands in them
+    is taken out of the dump, and they stay as they are. force: replace what an earlier run wrote in
+    `out`. Raises InputError for a path that does not exist, or whose content changes meanwhile, OutputError
+    for a folder that cannot or must not be written or read, ConfigError for settings that cannot be.
     """
     config, out, clock = config or Config(), Path(out), Clock(progress or Silent())
-    sources = find_sources(paths)
+    earlier = find_earlier(against, reference)
+    sources = [
+        source for given in (*(corpus.paths for corpus in earlier), paths) for source in find_sources(given)
+    ]
     inputs = [source.path for source in sources]
+    check_room(out, sources)
     with claim(out, force=force, inputs=inputs, config=config) as claimed:
-        check_room(out, sources)
         if claimed.resumed:
             clock.note(f"Going on with the run that was stopped in {out}.")
         compile_kernels(clock.note)
-        return run(paths, out, config, clock, claimed)
+        return run(paths, out, config, clock, claimed, earlier)
 
 
 def run(
-    paths: Sequence[str | os.PathLike[str]], out: Path, config: Config, clock: Clock, claimed: Claim
+    paths: Sequence[str | os.PathLike[str]],
+    out: Path,
+    config: Config,
+    clock: Clock,
+    claimed: Claim,
+    earlier: Sequence[Earlier] = (),
 ) -> Summary:
     """The flow itself, into a folder that is ready for it."""
-    inputs = Inputs()
+    inputs, before = Inputs(), [Inputs() for _ in earlier]
     with LocalEngine(config.run.workers) as engine:
         rejected = RejectedWriter(out, config.write)
         with clock.stage("read", None, "bytes") as stage_bar:
-            stage = read(paths, out / WORK_FOLDER, config, engine, inputs, rejected, stage_bar.advance)
+            take = partial(
+                read, work=out / WORK_FOLDER, engine=engine, rejected=rejected, advance=stage_bar.advance
+            )
+            names: list[str] = []
+            corpora: list[str] = []
+            # how the dump is to be read says nothing of what was there before
+            plainly = msgspec.structs.replace(config, read=Read())
+            for corpus, seen in zip(earlier, before, strict=True):
+                names += take(corpus.paths, config=plainly, inputs=seen)
+                corpora += [corpus.name] * (len(names) - len(corpora))
+            names += take(paths, config=config, inputs=inputs)
+            stage = Stage(out / WORK_FOLDER, names, corpora)
         claimed.check_inputs()
         decided = decide_or_recall(stage, config, engine, clock)
-        decisions = decided.decisions
-        with clock.stage("write", len(decisions.action), "posts") as stage_bar:
+        first = int(decided.blocks[len(corpora)])
+        with clock.stage("write", len(decided.decisions.action) - first, "posts") as stage_bar:
             tasks = make_tasks(
                 stage,
                 decided.blocks,
                 decided.offsets,
-                decisions,
+                decided.decisions,
                 decided.ids,
                 config.decide.quotes == "mark",
             )
             months = [decided.months[begin:end] for begin, end in pairwise(decided.blocks)]
             writer, ratios = write(tasks, months, out, config, engine, stage_bar.advance)
             files = [*writer.close(), *rejected.close()]
-    counts = count(decisions, rejected.records)
+    counts = count(decided.decisions, first, rejected.records)
     report = ratios.as_dict(rejected.records)
+    if earlier:
+        report["against"] = count_overlap(stage, decided)
     files.append(outputs.write_json(out, "report.json", report))
     outputs.write_json(out, "run.json", clock.facts(engine.workers))
     outputs.write_manifest(
         out,
-        inputs=[outputs.InputFile(file.path, file.sha256, file.bytes) for file in inputs.files],
+        inputs=_listed(inputs),
         config=config,
         counts=counts,
         outputs=files,
         types=writer.type_plan,
+        against=[
+            outputs.EarlierCorpus(corpus.name, _listed(seen))
+            for corpus, seen in zip(earlier, before, strict=True)
+        ],
     )
     return Summary(out, report, rejected.records, clock.seconds())
 
@@ -149,17 +178,20 @@ def read(
     inputs: Inputs,
     rejected: RejectedWriter,
     advance: Any,
-) -> Stage:
-    """Read, normalize and tokenize all inputs into the work folder, but what is there from before."""
+) -> list[str]:
+    """Read, normalize and tokenize inputs into the work folder, but what is there from before.
+
+    The names of the blocks, in order.
+    """
     groups = group_blocks(read_blocks(paths, config.read, BLOCK_BYTES, inputs), BLOCK_BYTES)
     step = partial(read_one, work=work, config=config)
-    names = []
+    names: list[str] = []
     for name, rejects, size in engine.map_batches(step, groups):
         rejected.write(rejects)
         advance(size)
         if name is not None:
             names.append(name)
-    return Stage(work, names)
+    return names
 
 
 def read_one(blocks: list[Block], work: Path, config: Config) -> tuple[str | None, pa.RecordBatch, int]:
@@ -186,7 +218,7 @@ def read_one(blocks: list[Block], work: Path, config: Config) -> tuple[str | Non
 
 def decide_or_recall(stage: Stage, config: Config, engine: Engine, clock: Clock) -> Decided:
     """What becomes of all posts; kept, so that a run killed while it writes has only that left to do."""
-    folder = stage.folder / f"decided-{_digest(config.as_dict(), stage.names)}"
+    folder = stage.folder / f"decided-{_digest(config.as_dict(), stage.names, stage.corpora)}"
     if memo.is_kept(folder):
         return read_decided(folder)
     with clock.stage("order", None, "posts"):
@@ -299,12 +331,17 @@ def write_one(
     return encode_jsonl(batch) if as_lines else batch, ratios
 
 
-def count(decisions: Decisions, rejected: int) -> dict[str, Any]:
-    """The manifest's counts."""
-    actions = Counter(decisions.action.tolist())
-    reasons = Counter(decisions.reason[decisions.reason != NO_REASON].tolist())
+def _listed(inputs: Inputs) -> list[outputs.InputFile]:
+    return [outputs.InputFile(file.path, file.sha256, file.bytes) for file in inputs.files]
+
+
+def count(decisions: Decisions, first: int, rejected: int) -> dict[str, Any]:
+    """The manifest's counts, of the posts from `first`."""
+    action, reason = decisions.action[first:], decisions.reason[first:]
+    actions = Counter(action.tolist())
+    reasons = Counter(reason[reason != NO_REASON].tolist())
     return {
-        "posts": len(decisions.action),
+        "posts": len(action),
         **{name: actions[code] for code, name in enumerate(ACTIONS)},
         "reasons": {WHYS[code]: reasons[code] for code in sorted(reasons)},
         "rejected": rejected,

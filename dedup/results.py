@@ -19,7 +19,7 @@ from dedup.normalize.edits import Change, compose
 from dedup.quotes.find import PROTECTED
 from dedup.quotes.within import ACROSS, IS_CODE, SAME_AUTHOR
 from dedup.schema import EDIT, RESULTS
-from dedup.stage import Stage
+from dedup.stage import Stage, corpora_of
 from dedup.text.tokens import tokenize, utf8_buffers
 
 FLAG_NAMES = {
@@ -54,8 +54,10 @@ class Task(NamedTuple):
     sources: Sources
     ids: pa.StringArray
     duplicate_of: pa.StringArray
+    duplicate_corpus: pa.StringArray
     cluster_id: pa.StringArray
     source_ids: pa.StringArray  # one a row
+    source_corpora: pa.StringArray
     via_ids: pa.StringArray
     mark_quotes: bool
 
@@ -100,14 +102,14 @@ def make_tasks(
     ids: Sequence[pa.StringArray],
     mark_quotes: bool,
 ) -> list[Task]:
-    """One task a block."""
+    """One task a block of the dump; earlier corpora are not written again."""
     rows = decisions.rows[np.lexsort((decisions.rows[:, trace.ROW_START], decisions.rows[:, trace.ROW_POST]))]
     sources = locate_sources(stage, blocks, offsets, rows)
     all_ids = pa.chunked_array(ids, pa.string())
     clusters = _clusters(decisions)
     tasks = []
     bounds = np.searchsorted(rows[:, trace.ROW_POST], blocks)
-    for number in range(stage.blocks):
+    for number in range(len(stage.corpora), stage.blocks):
         posts = slice(int(blocks[number]), int(blocks[number + 1]))
         mine = slice(int(bounds[number]), int(bounds[number + 1]))
         tasks.append(
@@ -123,8 +125,10 @@ def make_tasks(
                 Sources(sources.places[mine], sources.trails[mine]),
                 ids[number],
                 _names(all_ids, decisions.duplicate_of[posts]),
+                corpora_of(stage, blocks, decisions.duplicate_of[posts]),
                 _names(all_ids, clusters[posts]),
                 _names(all_ids, rows[mine, trace.ROW_SOURCE]),
+                corpora_of(stage, blocks, rows[mine, trace.ROW_SOURCE]),
                 _names(all_ids, rows[mine, trace.ROW_VIA]),
                 mark_quotes,
             )
@@ -209,6 +213,7 @@ def make_results(task: Task) -> pa.RecordBatch:
         "action": pa.array(decide.ACTIONS, pa.string()).take(pa.array(task.action)),
         "reason": reasons.take(pa.array(task.reason, mask=task.reason == decide.NO_REASON)),
         "duplicate_of": task.duplicate_of,
+        "source_corpus": task.duplicate_corpus,
         "similarity": pa.array(task.similarity, mask=nan),
         "cluster_id": task.cluster_id,
         "raw_chars": pc.utf8_length(batch.column("text")),
@@ -338,7 +343,9 @@ class _Rows:
         self.rows, self.spots = rows[wanted], spots[wanted]
         self.owners = self.rows[:, trace.ROW_POST]
         self.places = task.sources.places[wanted]
-        self._sources, self._vias = (ids.filter(pa.array(wanted)) for ids in (task.source_ids, task.via_ids))
+        self._sources, self._corpora, self._vias = (
+            names.filter(pa.array(wanted)) for names in (task.source_ids, task.source_corpora, task.via_ids)
+        )
         count, carry = cut.count_points, cut.carry_to_raw
         self.points = np.stack(
             [count(block.data, block.begins, self.owners, self.spots[:, side]) for side in (0, 1)], axis=1
@@ -369,6 +376,7 @@ class _Rows:
         names = [[name for flag, name in FLAG_NAMES.items() if kind & flag] for kind in kinds.tolist()]
         return {
             "source_id": self._sources.take(pa.array(known, mask=sourceless)),
+            "source_corpus": self._corpora.take(pa.array(known, mask=sourceless)),
             "source_start": pa.array(self.places[known, 0], mask=sourceless | (self.places[known, 0] < 0)),
             "source_end": pa.array(self.places[known, 1], mask=sourceless | (self.places[known, 1] < 0)),
             "via_id": self._vias.take(pa.array(known, mask=sourceless)),

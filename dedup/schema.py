@@ -84,6 +84,7 @@ EDIT = pa.struct(
         ("new", pa.string()),
         ("why", pa.string()),
         ("source_id", pa.string()),  # the origin: kept text that holds the passage
+        ("source_corpus", pa.string()),  # the earlier corpus that holds it, null where it is this one
         ("source_start", pa.int32()),  # in raw offsets of the source
         ("source_end", pa.int32()),
         ("via_id", pa.string()),  # the post actually quoted, when it is not the origin
@@ -112,6 +113,7 @@ RESULTS = pa.schema(
         pa.field("action", pa.string(), nullable=False),  # keep, trim or drop
         pa.field("reason", pa.string()),  # the `why` that dropped the post
         pa.field("duplicate_of", pa.string()),
+        pa.field("source_corpus", pa.string()),  # the earlier corpus that holds `duplicate_of`
         pa.field("similarity", pa.float32()),
         pa.field("cluster_id", pa.string()),  # joins posts that are copies of one another
         pa.field("raw_chars", pa.int32(), nullable=False),

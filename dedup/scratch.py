@@ -33,13 +33,17 @@ def memory_for(config: Run, input_bytes: int, workers: int) -> int:
 
 
 def check_room(folder: Path, sources: Iterable[Source]) -> None:
-    """Raises OutputError where the disk is surely too small for a run over these inputs."""
+    """Raises OutputError where the disk is surely too small for a run over these inputs.
+
+    folder: may not be there yet.
+    """
     need = 0
     for source in sources:
         if source.path != STANDARD_INPUT:
             packed = source.path.lower().endswith(COMPRESSION_SUFFIXES)
             need += Path(source.path).stat().st_size * _DISK_FACTOR * (_UNPACKED if packed else 1)
-    free = shutil.disk_usage(folder).free
+    there = next(above for above in (folder, *folder.absolute().parents) if above.exists())
+    free = shutil.disk_usage(there).free
     if need > free:
         raise OutputError(
             f"has {free >> 20:,} MB free, and cleaning these inputs takes about {need >> 20:,} MB meanwhile.",

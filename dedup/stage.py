@@ -101,11 +101,16 @@ def holds_posts(folder: Path) -> bool:
 
 
 class Stage:
-    """The blocks of a run, read back: folders of the work folder, in the order of the input."""
+    """The blocks of a run, read back: folders of the work folder, in the order of the input.
 
-    def __init__(self, folder: Path, names: Sequence[str]) -> None:
+    corpora: for each of the first blocks the earlier corpus it belongs to (see `earlier`); the others are
+    the dump's.
+    """
+
+    def __init__(self, folder: Path, names: Sequence[str], corpora: Sequence[str] = ()) -> None:
         self.folder = folder
         self.names = names
+        self.corpora = corpora
         self.blocks = len(names)
 
     def posts(self, number: int) -> pa.RecordBatch:
@@ -125,6 +130,14 @@ class Stage:
         words = _read(self.folder / self.names[number] / _WORDS)
         per_post = self.keys(number).column("words").to_numpy()
         return Tokens(_offsets(per_post), *(column.to_numpy() for column in words.columns))
+
+
+def corpora_of(stage: Stage, blocks: NDArray[np.int64], posts: NDArray[np.int64]) -> pa.StringArray:
+    """The earlier corpus that each of these posts stands in; null for a post of the dump, and for -1."""
+    block_of = np.searchsorted(blocks, posts, side="right") - 1
+    known = (block_of >= 0) & (block_of < len(stage.corpora))
+    names = pa.array([*stage.corpora, None], pa.string())
+    return names.take(pa.array(np.where(known, block_of, len(stage.corpora))))
 
 
 def _offsets(counts: NDArray[np.int32]) -> NDArray[np.int64]:

@@ -19,7 +19,8 @@ import msgspec
 import numpy as np
 import xxhash
 
-from dedup.errors import OutputError
+from dedup.earlier import read_earlier
+from dedup.errors import DedupError, OutputError
 from dedup.evidence import Evidence
 from dedup.originals import read_posts, restore_text
 from dedup.outputs import MANIFEST, OURS, Manifest, load_manifest, manifest_is_whole
@@ -110,6 +111,7 @@ class _Check:
                 self._restore_all(evidence)
                 for record, raw in self._raw_texts():
                     evidence.look_up(record, raw)
+                self._look_up_earlier(evidence)
                 evidence.finish()
             except sqlite3.Error as error:
                 raise OutputError(
@@ -150,6 +152,16 @@ class _Check:
             except OutputError:
                 raw = None
             yield record, raw
+
+    def _look_up_earlier(self, evidence: Evidence) -> None:
+        for corpus in self.manifest.against:
+            try:
+                for post_id, text in read_earlier(corpus.name):
+                    post = {"id": post_id, "action": "keep", "edits": []}
+                    evidence.look_up(post, text, corpus.name)
+            except DedupError as error:
+                evidence.give_up(corpus.name)
+                self.complain(f"what stands in {corpus.name!r} was not looked up: {error.message}", MANIFEST)
 
     def _place(self, number: int) -> _Place:
         """File and record of the provenance of a post (from 0)."""

@@ -55,6 +55,8 @@ class FakePipeline:
         out: Path,
         settings: config.Config,
         *,
+        against: Sequence[Path] = (),
+        reference: Sequence[Path] = (),
         force: bool = False,
         progress: Progress | None = None,
     ) -> Summary:

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import DATA
+from test_promises import fingerprint
 
 from dedup import pipeline, stage
 from dedup.config import Config
@@ -67,15 +68,7 @@ def undisturbed(dump: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     """The digests of all files of a run that nothing happened to."""
     out = tmp_path_factory.mktemp("undisturbed") / "out"
     pipeline.clean([dump], out, Config().with_settings({"run": {"workers": 1}}))
-    return digests(out)
-
-
-def digests(out: Path) -> dict[str, str]:
-    return {
-        path.relative_to(out).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(out.rglob("*"))
-        if path.is_file() and path.name != "run.json"
-    }
+    return fingerprint(out)
 
 
 def start(*arguments: str | Path, env: dict[str, str] | None = None, **how: Any) -> subprocess.Popen[str]:
@@ -120,7 +113,7 @@ def resume_and_check(dump: Path, out: Path, undisturbed: dict[str, str]) -> None
         assert hashlib.sha256(path.read_bytes()).hexdigest() == undisturbed[name]
     if not is_finished(out):
         pipeline.clean([dump], out, ONE)
-    assert digests(out) == undisturbed
+    assert fingerprint(out) == undisturbed
     assert verify(out).problems == []
 
 
@@ -236,7 +229,7 @@ def test_there_is_no_room_for_temporary_files(
         (tmp_path / "disk" / "full").write_bytes(b"1" * 4096)
         process = start(*command(dump, tmp_path / "out"), env={"TMPDIR": str(tmp_path / "disk")})
         assert end(process)[0] == 0
-    assert digests(tmp_path / "out") == undisturbed
+    assert fingerprint(tmp_path / "out") == undisturbed
 
 
 # inside one process: faults at chosen places
@@ -288,7 +281,7 @@ def test_a_write_fails(dump: Path, undisturbed: dict[str, str], tmp_path: Path) 
                 pipeline.clean([dump], out, ONE)
         if not is_finished(out):  # what failed may have been the very last, to make the manifest durable
             pipeline.clean([dump], out, ONE)
-        assert digests(out) == undisturbed
+        assert fingerprint(out) == undisturbed
         shutil.rmtree(out)
     print(f"\nwrite errors: {len(numbers)} of {writes} places, {dict(called)}")
 
@@ -330,7 +323,7 @@ def test_an_input_does_not_stay_what_it_was(
     os.utime(here, ns=(before.st_atime_ns, before.st_mtime_ns))
     pipeline.clean([here], out, ONE)
     names = [name for name in undisturbed if name.startswith("corpus")]
-    assert len(digests(out)) == len(undisturbed) and names
+    assert len(fingerprint(out)) == len(undisturbed) and names
     assert verify(out).problems == []
 
 
@@ -340,4 +333,4 @@ def test_the_clock_jumps(
     jumps = random.Random(3)
     monkeypatch.setattr(time, "time", lambda: jumps.uniform(0, 4e9))
     pipeline.clean([dump], tmp_path / "out", ONE)
-    assert digests(tmp_path / "out") == undisturbed
+    assert fingerprint(tmp_path / "out") == undisturbed

@@ -66,6 +66,7 @@ def post(number: int, raw: str, cuts: list[tuple[int, int, str, str]] = (), **fi
         "action": action,
         "reason": None,
         "duplicate_of": None,
+        "source_corpus": None,
         "similarity": None,
         "cluster_id": None,
         "raw_chars": len(raw),

@@ -23,7 +23,7 @@ for _byte, _letter in _SHORT_ESCAPES.items():
 _HEX = np.frombuffer(b"0123456789abcdef", np.uint8)
 
 
-def json_object(members: pa.Array, *more: pa.Array) -> pa.Array:
+def json_object(members: pa.Array, *more: pa.Array | str) -> pa.Array:
     """Objects of these members."""
     return join("{", members, *more, "}")
 

@@ -104,7 +104,7 @@ def encode_provenance(batch: pa.RecordBatch) -> ProvenanceLines:
     dropped = pc.equal(batch["action"], "drop")
     posts = batch.filter(dropped)
     rest = json_members(created=json_strings(posts["created"]), metadata=json_metadata(posts, {}))
-    lines = join("{", records, more_members(rest, dropped), "}\n")
+    lines = join("{", records, more_members(rest, dropped), _json_corpus(batch), "}\n")
     return ProvenanceLines(column_bytes(lines)[0], batch.num_rows)
 
 
@@ -204,4 +204,13 @@ def _json_edits(column: pa.ListArray) -> pa.Array:
         group=json_numbers(copies["group"]),
         flags=json_array(json_strings(flags.flatten()), pc.list_value_length(flags).fill_null(0)),
     )
-    return json_array(json_object(edits, more_members(source, copied)), pc.list_value_length(column))
+    edits = json_object(edits, more_members(source, copied), _json_corpus(flat))
+    return json_array(edits, pc.list_value_length(column))
+
+
+def _json_corpus(rows: pa.RecordBatch) -> pa.Array | str:
+    """The member that names the earlier corpus a source stands in, where it is not this one."""
+    if rows["source_corpus"].null_count == rows.num_rows:
+        return ""
+    named = rows["source_corpus"].is_valid()
+    return more_members(json_members(source_corpus=json_strings(rows["source_corpus"].filter(named))), named)
