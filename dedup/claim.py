@@ -13,6 +13,7 @@ import re
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
@@ -75,6 +76,8 @@ def claim(
     _refuse_inputs_inside(out, inputs)
     finished, started = is_finished(out), (out / WORK_FOLDER).is_dir()
     if finished and not force:
+        if started:
+            _finish(out)
         raise _finished(out)
     if out.is_dir() and any(out.iterdir()) and not (finished or started):
         raise OutputError(
@@ -101,6 +104,15 @@ def claim(
             raise
     except OSError as error:
         raise OutputError(f"cannot be written ({error.strerror or error}).", where=where) from error
+
+
+def _finish(out: Path) -> None:
+    """Remove the work folder of a run that was stopped when nothing else was left to do."""
+    with suppress(OSError, OutputError):  # somebody else is at it, or nobody may
+        lock = _lock(out)
+        shutil.rmtree(out / WORK_FOLDER)
+        if lock is not None:
+            lock.close()
 
 
 def _finished(out: Path) -> OutputError:

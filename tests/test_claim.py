@@ -15,6 +15,7 @@ from dedup import memo
 from dedup.claim import claim
 from dedup.config import Config
 from dedup.errors import InputError, OutputError
+from dedup.pipeline import clean
 
 
 @pytest.fixture
@@ -107,6 +108,14 @@ def test_an_input_that_changes_or_vanishes_is_noticed(tmp_path: Path, dump: str)
         Path(dump).unlink()
         with pytest.raises(InputError, match="changed or vanished"):
             claimed.check_inputs()
+
+
+def test_what_a_finished_run_left_of_its_work_is_removed(tmp_path: Path, dump: str) -> None:
+    clean([dump], tmp_path / "out", Config().with_settings({"run": {"workers": 1}}))
+    (tmp_path / "out" / ".dedup" / "block-1").mkdir(parents=True)
+    with pytest.raises(OutputError, match="finished"):
+        begin(tmp_path / "out", dump)
+    assert not (tmp_path / "out" / ".dedup").exists()
 
 
 # what is kept of a run

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from itertools import chain, islice
 from typing import Any, Self, TypeVar
 
@@ -41,6 +42,8 @@ class LocalEngine:
             self._processes = ProcessPoolExecutor(
                 self.workers, _start_method(), _begin_worker, (os.getpid(),)
             )
+            with _signals_held():
+                self._processes.submit(_nothing)
         return _in_order(self._processes, function, items, self.workers)
 
     def map_kernels(self, function: Callable[..., Result], *items: Iterable[Any]) -> Iterator[Result]:
@@ -65,10 +68,33 @@ class LocalEngine:
                 pool.shutdown(cancel_futures=True)
 
 
+_SIGNALS = {signal.SIGINT, signal.SIGTERM}
+
+
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """Signals wait while processes are started: Python loses the exceptions of what it calls around a fork,
+    and a new process would answer as its parent does."""
+    if not hasattr(signal, "pthread_sigmask"):  # not on Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _nothing() -> None:
+    """What a pool is given to do so that it starts its processes."""
+
+
 def _begin_worker(parent: int) -> None:
     """In a new worker process: the run says when to stop, unless it was killed and cannot."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the workers, too
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 
 
