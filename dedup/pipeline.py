@@ -134,7 +134,7 @@ def run(
                 decided.ids,
                 config.decide.quotes == "mark",
             )
-            months = [decided.months[begin:end] for begin, end in pairwise(decided.blocks)]
+            months = [decided.months[begin:end] for begin, end in pairwise(decided.blocks[len(corpora) :])]
             writer, ratios = write(tasks, months, out, config, engine, stage_bar.advance)
             files = [*writer.close(), *rejected.close()]
     counts = count(decided.decisions, first, rejected.records)

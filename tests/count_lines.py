@@ -24,7 +24,7 @@ import numpy as np
 os.environ["NUMBA_DISABLE_JIT"] = "1"
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from dedup import outputs
+from dedup.claim import claim
 from dedup.config import Config
 from dedup.kernels import write_dump
 from dedup.pipeline import Clock, run
@@ -67,8 +67,8 @@ def clean(dump: Path) -> None:
     """As `pipeline.clean`, which would note on this machine that the kernels are compiled."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "out"
-        outputs.prepare(out)
-        run([dump], out, CONFIG, Clock(Silent()))
+        with claim(out) as claimed:
+            run([dump], out, CONFIG, Clock(Silent()), claimed)
 
 
 def replace_intrinsics() -> None:

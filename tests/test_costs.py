@@ -25,11 +25,10 @@ from typing import Any
 
 import pytest
 
-from dedup import pipeline
+from dedup import index, pipeline
 from dedup.config import Config
 from dedup.pipeline import clean
 from dedup.progress import Silent
-from dedup.scratch import Scratch
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "dedup"
@@ -197,7 +196,7 @@ def test_a_post_more_holds_little_memory(
 ) -> None:
     # as in a dump that is a thousand times as large: many blocks, and arrays too large for memory
     monkeypatch.setattr(pipeline, "BLOCK_BYTES", 1 << 16)
-    monkeypatch.setattr(Scratch.__init__, "__defaults__", (1 << 10, 1 << 20))
+    monkeypatch.setattr(index, "memory_for", lambda *_: 1 << 15)
     held = []
     few, many = FEW // 2, MANY // 2
     for dump in (dumps.bench(100), dumps.bench(few), dumps.bench(many)):  # the first loads what is needed

@@ -210,9 +210,13 @@ def small_disk(folder: Path, size: str) -> Iterator[Callable[[str], None]]:
 
 @pytest.mark.parametrize("size", ["64k", "700k", "1500k"] if TRIES > 10 else ["700k"])
 def test_the_disk_is_full(size: str, dump: Path, undisturbed: dict[str, str], tmp_path: Path) -> None:
-    with small_disk(tmp_path / "disk", size) as remount:
+    with small_disk(tmp_path / "disk", "64m") as remount:
         out = tmp_path / "disk" / "out"
-        code, errors = end(start(*command(dump, out)))
+        process = start(*command(dump, out))
+        while not (out / ".dedup").exists() and process.poll() is None:
+            time.sleep(0.001)  # a disk that is too small from the start is refused
+        remount(f"size={size}")
+        code, errors = end(process)
         assert code == 4 and "No space left on device" in errors
         remount("size=64m")
         resume_and_check(dump, out, undisturbed)
