@@ -184,6 +184,9 @@ def clean(
     and manifest.json.
     """
     config = flags.config_from(context.params)
+    from dedup.kernels import load_without_blas
+
+    load_without_blas()
     from dedup.pipeline import clean as clean_dump
 
     try:

@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import pyarrow.parquet as pq
 
 from dedup.config import Config
 from dedup.errors import OutputError
@@ -229,6 +228,8 @@ def _read_json_lines(out: Path, shards: list[str]) -> Iterator[dict[str, Any]]:
 
 
 def _read_parquet(out: Path, shards: list[str]) -> Iterator[dict[str, Any]]:
+    import pyarrow.parquet as pq  # 0.1 s, and most corpora are JSON lines
+
     for name in shards:
         try:
             for batch in pq.ParquetFile(out / name).iter_batches(batch_size=1024):

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from dedup.config import Write
 from dedup.writers.atomic import AtomicFile, OutputFile
@@ -58,7 +57,7 @@ class ParquetCorpus:
         self._out, self._settings = out, settings
         self._files: list[OutputFile] = []
         self._file: AtomicFile | None = None
-        self._parquet: pq.ParquetWriter | None = None
+        self._parquet: Any = None
         self._in_shard = 0
         self._group: list[pa.RecordBatch] = []
         self._group_posts = 0
@@ -90,6 +89,8 @@ class ParquetCorpus:
 
     def _end_group(self) -> None:
         if self._parquet is None:
+            import pyarrow.parquet as pq  # 0.1 s, and most corpora are JSON lines
+
             self._file = AtomicFile(self._out, f"corpus/part-{len(self._files):05d}.parquet")
             level = self._settings.compression_level
             self._parquet = pq.ParquetWriter(
