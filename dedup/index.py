@@ -118,7 +118,6 @@ def index_posts(stage: Stage, config: Config, engine: Engine) -> tuple[Index, li
     for number in range(stage.blocks):
         words, posts = stage.words(number), slice(*blocks[number : number + 2])
         _place(words.offsets, words.hashes, words.info, offsets[number_of[posts]], hashes, info, state)
-        scratch.touched(words.hashes.nbytes + words.info.nbytes)
     sizes = count_own(offsets, info, state)
     index = Index(
         input_of=input_of,

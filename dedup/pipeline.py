@@ -255,7 +255,6 @@ def resemble(index: Index, passages: Passages, config: Config, engine: Engine) -
         engine.map_kernels,
         index.scratch.zeros,
     )
-    index.scratch.let_go()
     return join([passages, align_pairs(index, pairs, config.quotes)])
 
 

@@ -1,7 +1,7 @@
 """Large arrays in files of the work folder, so that memory does not grow with the dump.
 
-The files are mapped, and written to disk by the system as it sees fit; what was touched and is not
-needed for the moment can be let go of.
+The files are mapped, and written to disk by the system as it sees fit. What has been touched stays in this
+process's memory until it is let go of, which a thread sees to.
 """
 
 from __future__ import annotations
@@ -10,6 +10,9 @@ import mmap
 import os
 import shutil
 import tempfile
+import threading
+import time
+import weakref
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -21,6 +24,8 @@ from dedup.config import Run
 from dedup.errors import OutputError
 from dedup.readers.sources import COMPRESSION_SUFFIXES, STANDARD_INPUT, Source
 
+_STATM = Path("/proc/self/statm")
+_LOOK_SECONDS = 0.1
 _DISK_FACTOR, _UNPACKED = 6, 4
 """Bytes of the work folder and the output for each of the input; and how much input unpacks to, about."""
 
@@ -62,7 +67,6 @@ class Scratch:
         self._folder = folder
         self._in_memory_bytes = memory // 32
         self._resident_bytes = memory // 8
-        self._touched = 0
         self._maps: list[mmap.mmap] = []
 
     def zeros(self, shape: int | tuple[int, ...], kind: npt.DTypeLike) -> npt.NDArray[Any]:
@@ -78,18 +82,30 @@ class Scratch:
         finally:
             os.close(handle)
             Path(name).unlink(missing_ok=True)
+        if not self._maps and _STATM.exists():  # on Linux
+            watch = weakref.ref(self), self._resident_bytes
+            threading.Thread(target=_watch, args=watch, name="scratch", daemon=True).start()
         self._maps.append(mapped)
         return np.frombuffer(mapped, kind).reshape(shape)
 
-    def touched(self, size: int) -> None:
-        """Say that so many bytes of the arrays were looked at; from time to time they are let go of."""
-        self._touched += size
-        if self._touched > self._resident_bytes:
-            self.let_go()
-
     def let_go(self) -> None:
         """Take what was touched out of this process's memory; it is read again where it is needed."""
-        self._touched = 0
         if hasattr(mmap, "MADV_DONTNEED"):  # not on Windows
-            for mapped in self._maps:
+            for mapped in list(self._maps):
                 mapped.madvise(mmap.MADV_DONTNEED)
+
+
+def _watch(watched: weakref.ref[Scratch], most: int) -> None:
+    """Let go of the arrays whenever more than `most` bytes of files have come into memory since."""
+    before = _mapped_bytes()
+    while (scratch := watched()) is not None:
+        if _mapped_bytes() - before > most:
+            scratch.let_go()
+            before = _mapped_bytes()
+        del scratch
+        time.sleep(_LOOK_SECONDS)
+
+
+def _mapped_bytes() -> int:
+    """How much of this process's memory shows files."""
+    return int(_STATM.read_text().split()[2]) * mmap.PAGESIZE

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +27,21 @@ def test_large_arrays_keep_their_content_and_leave_no_file(tmp_path: Path) -> No
     array = scratch.zeros((5, 20_000), np.int64)
     assert not any(tmp_path.iterdir())
     array[:] = np.arange(100_000).reshape(5, 20_000)
-    for _ in range(3):
-        scratch.touched(array.nbytes)
     scratch.let_go()
     assert array[4, -1] == 99_999 and int(array.sum()) == 99_999 * 50_000
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self/statm").exists(), reason="only Linux tells what of a process is files"
+)
+def test_what_was_touched_is_let_go_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    let_go = threading.Event()
+    monkeypatch.setattr(Scratch, "let_go", lambda self: let_go.set())
+    scratch = Scratch(tmp_path, 1 << 20)
+    array = scratch.zeros(1 << 22, np.uint8)
+    time.sleep(0.2)  # until the watching has begun
+    array[:] = 1
+    assert let_go.wait(10)
 
 
 def test_the_memory_a_run_may_take() -> None:

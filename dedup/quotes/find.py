@@ -41,10 +41,6 @@ _JOB_WORDS = 1 << 19
 """Words of the threads that one job takes; changes no result."""
 _JOB_POSTS = 1 << 15
 """Posts that one job takes where they do not go by thread; changes no result."""
-_WORD_BYTES = 7
-"""Hash, info and state of a word."""
-_POST_BYTES = 150 * _WORD_BYTES
-"""The same of all words of a post, about."""
 
 
 class Passages(NamedTuple):
@@ -184,7 +180,7 @@ def _within_threads(index: Index, settings: Quotes, engine: Engine) -> Passages:
     threads = index.threads
 
     def search(job: tuple[int, int]) -> Passages:
-        found = join(
+        return join(
             [
                 _search(
                     index,
@@ -200,8 +196,6 @@ def _within_threads(index: Index, settings: Quotes, engine: Engine) -> Passages:
                 if threads.offsets[thread + 1] - threads.offsets[thread] > 1
             ]
         )
-        index.scratch.touched(_JOB_WORDS * _WORD_BYTES)
-        return found
 
     return join(list(engine.map_kernels(search, _jobs(index))))
 
@@ -242,7 +236,6 @@ def _signatures(index: Index, settings: Quotes, engine: Engine) -> Passages:
                     settings.signature_threads,
                 )
             )
-        index.scratch.touched(_JOB_POSTS * _POST_BYTES)
         return np.concatenate(rounds)
 
     cuts = np.searchsorted(groups[:-1], np.arange(0, len(posts), _JOB_POSTS))
@@ -296,7 +289,6 @@ def _without_stock(passages: Passages, index: Index, settings: Quotes, engine: E
             index.state,
             index.stands_for,
         )
-        index.scratch.let_go()
         return counts
 
     # each job counts in arrays of its own, so there are no more of them than workers
@@ -343,7 +335,6 @@ def _fingerprints(
         found: tuple[NDArray[np.uint64], NDArray[np.int64]] = across.fingerprint(
             posts[first : first + _JOB_POSTS], index.offsets, index.hashes, index.state
         )
-        index.scratch.touched(_JOB_POSTS * _POST_BYTES)
         return found
 
     # hardly a fingerprint stands twice: some bits for each of them spare most of the sorting
