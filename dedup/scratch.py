@@ -25,7 +25,7 @@ from dedup.errors import OutputError
 from dedup.readers.sources import COMPRESSION_SUFFIXES, STANDARD_INPUT, Source
 
 _STATM = Path("/proc/self/statm")
-_LOOK_SECONDS = 0.1
+_LOOK_SECONDS = 0.03
 _DISK_FACTOR, _UNPACKED = 6, 4
 """Bytes of the work folder and the output for each of the input; and how much input unpacks to, about."""
 
