@@ -27,7 +27,8 @@ from dedup.text.tokens import Tokens, tokenize
 _SOURCED = {*COPIES, "boilerplate"}
 _OWN = {*REPAIRS, "page_chrome"}
 """Changes that leave a post's own words as they are."""
-_COPIES_BY_POST = {"exact_duplicate", "near_duplicate"}
+_NEAR, _EXACT = 1, 2
+_COPIES_BY_POST = {"near_duplicate": _NEAR, "exact_duplicate": _EXACT}
 _BATCH = 2048
 _BATCH_CHARS = 8 << 20
 _SLACK = 0.9
@@ -54,7 +55,7 @@ class _Asked(NamedTuple):
     last: int | None
     score: float
     text: str
-    whole: bool  # the two posts as a whole: `score` is their similarity
+    whole: int  # 0, or for two posts as a whole, whose similarity is `score`: _NEAR or _EXACT
 
 
 class Evidence:
@@ -89,7 +90,7 @@ class Evidence:
             if source is not None:
                 place = edit["source_start"], edit["source_end"], edit["score"]
                 corpus = edit.get("source_corpus", "")
-                claims.append((corpus, source, number, record["id"], *place, edit["raw"], False))
+                claims.append((corpus, source, number, record["id"], *place, edit["raw"], 0))
             elif _has_words(edit["raw"]):
                 self._wrong(number, record["id"], f"{edit['why']} at {edit['start']} names no source")
         if record["reason"] in COPIES:
@@ -99,7 +100,8 @@ class Evidence:
                 raw, survivor = "".join(edit["raw"] for edit in record["edits"]), record["duplicate_of"]
                 text = self._own_text(raw, record["edits"])
                 corpus, place = record.get("source_corpus", ""), (None, None, record["similarity"])
-                claims.append((corpus, survivor, number, record["id"], *place, text, True))
+                whole = _COPIES_BY_POST[record["reason"]]
+                claims.append((corpus, survivor, number, record["id"], *place, text, whole))
         self.asked += len(claims)
         self._database.executemany(
             "INSERT INTO asked (corpus, source, number, post_id, first, last, score, text, whole)"
@@ -222,7 +224,7 @@ class Evidence:
         if not asked.whole:
             shared = LCSseq.similarity(mine.tolist(), other.tolist())
             return bool(shared + 1 >= asked.score * _SLACK * len(mine))
-        if asked.score == 1.0:
+        if asked.whole == _EXACT:
             return False
         both = pa.concat_arrays([pa.array(mine), pa.array(other)]).to_numpy()
         size = self._config.match.shingle_words

@@ -23,6 +23,7 @@ import numpy.typing as npt
 from dedup.config import Run
 from dedup.errors import OutputError
 from dedup.readers.sources import COMPRESSION_SUFFIXES, STANDARD_INPUT, Source
+from dedup.writers.atomic import disk_errors
 
 _STATM = Path("/proc/self/statm")
 _LOOK_SECONDS = 0.03
@@ -77,7 +78,11 @@ class Scratch:
             return np.zeros(shape, kind)
         handle, name = tempfile.mkstemp(prefix="scratch-", dir=self._folder)
         try:
-            os.ftruncate(handle, count * kind.itemsize)
+            with disk_errors(self._folder):
+                os.ftruncate(handle, count * kind.itemsize)
+                if hasattr(os, "posix_fallocate"):
+                    # a disk that is full when a mapped page is written kills the process
+                    os.posix_fallocate(handle, 0, count * kind.itemsize)
             mapped = mmap.mmap(handle, count * kind.itemsize)
         finally:
             os.close(handle)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import threading
 import time
@@ -34,6 +35,17 @@ def test_large_arrays_keep_their_content_and_leave_no_file(tmp_path: Path) -> No
 @pytest.mark.skipif(
     not Path("/proc/self/statm").exists(), reason="only Linux tells what of a process is files"
 )
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="this system promises no room on a disk")
+def test_a_disk_that_has_no_room_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(OutputError, match="No space left"):
+        Scratch(tmp_path, 1 << 20).zeros(1 << 20, np.uint64)
+    assert not list(tmp_path.iterdir())
+
+
 def test_what_was_touched_is_let_go_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     let_go = threading.Event()
     monkeypatch.setattr(Scratch, "let_go", lambda self: let_go.set())

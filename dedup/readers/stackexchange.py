@@ -28,7 +28,7 @@ from dedup.readers.objects import too_long
 from dedup.readers.records import SAMPLE_RECORDS, Told, make_posts
 
 _ROW = b"<row"
-_ROOT = re.compile(rb"\s*(?:\xef\xbb\xbf)?\s*<(?:\?xml|posts|comments)", re.IGNORECASE)
+_ROOT = re.compile(rb"\s*+(?:\xef\xbb\xbf)?+\s*+<(?:\?xml|posts|comments)", re.IGNORECASE)
 _NAME = re.compile(r"\s+([\w:.-]+)\s*=\s*")
 _END = re.compile(r"\s*/?>\s*(?:</row>\s*)?(?:</(?:posts|comments)>\s*)?(?:<!--[^<>]*-->\s*)*\Z")
 _ATTRIBUTE = re.compile(r"""\s+([\w:.-]+)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
