@@ -93,6 +93,12 @@ class Scratch:
         self._maps.append(mapped)
         return np.frombuffer(mapped, kind).reshape(shape)
 
+    def gather(self, parts: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+        """One array of the parts, of which there is at least one."""
+        joined = self.zeros(sum(len(part) for part in parts), parts[0].dtype)
+        np.concatenate(parts, out=joined)
+        return joined
+
     def let_go(self) -> None:
         """Take what was touched out of this process's memory; it is read again where it is needed."""
         if hasattr(mmap, "MADV_DONTNEED"):  # not on Windows

@@ -41,6 +41,8 @@ _JOB_WORDS = 1 << 19
 """Words of the threads that one job takes; changes no result."""
 _JOB_POSTS = 1 << 15
 """Posts that one job takes where they do not go by thread; changes no result."""
+_PIECE = 1 << 23
+"""Fingerprints that are put away together."""
 
 
 class Passages(NamedTuple):
@@ -338,21 +340,29 @@ def _fingerprints(
         return found
 
     # hardly a fingerprint stands twice: some bits for each of them spare most of the sorting
-    keys = index.scratch.zeros(len(index.hashes) + 1, np.uint64)
-    places = index.scratch.zeros(len(index.hashes) + 1, np.int64)
     cells = 1 << max(4, len(index.hashes).bit_length() - 7)
     once, twice = np.zeros(cells, np.uint64), np.zeros(cells, np.uint64)
-    count = 0
-    for part, part_places in engine.map_kernels(fingerprint, range(0, len(posts), _JOB_POSTS)):
-        keys[count : count + len(part)], places[count : count + len(part)] = part, part_places
-        across.note_seen(part, once, twice)
-        count += len(part)
-    kept = [
-        (keys[at:end][chosen], places[at:end][chosen])
-        for at in range(0, count, _JOB_WORDS)
-        for end in [min(count, at + _JOB_WORDS)]
-        for chosen in [across.were_repeated(keys[at:end], twice)]
-    ]
-    if not kept:
+    pieces: list[tuple[NDArray[np.uint64], NDArray[np.int64]]] = []
+    parts: list[tuple[NDArray[np.uint64], NDArray[np.int64]]] = []
+    for part in engine.map_kernels(fingerprint, range(0, len(posts), _JOB_POSTS)):
+        across.note_seen(part[0], once, twice)
+        parts.append(part)
+        if sum(len(keys) for keys, _ in parts) >= _PIECE:
+            pieces.append(_gathered(parts, index))
+            parts = []
+    if parts:
+        pieces.append(_gathered(parts, index))
+    chosen = [across.were_repeated(keys, twice) for keys, _ in pieces]
+    if not chosen:
         return np.zeros(0, np.uint64), np.zeros(0, np.int64)
-    return np.concatenate([part for part, _ in kept]), np.concatenate([part for _, part in kept])
+    return (
+        np.concatenate([keys[taken] for (keys, _), taken in zip(pieces, chosen, strict=True)]),
+        np.concatenate([places[taken] for (_, places), taken in zip(pieces, chosen, strict=True)]),
+    )
+
+
+def _gathered(
+    parts: list[tuple[NDArray[np.uint64], NDArray[np.int64]]], index: Index
+) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+    """Parts as one piece, in a file if it is large."""
+    return index.scratch.gather([keys for keys, _ in parts]), index.scratch.gather([at for _, at in parts])
