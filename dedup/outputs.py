@@ -170,7 +170,7 @@ def load_manifest(out: Path) -> Manifest:
                 hint="Give its command again to go on with it.",
             ) from None
         raise OutputError("is not an output folder of dedup.", where=str(out), hint=hint) from None
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise OutputError(f"is not a manifest of dedup ({error}).", where=str(out / MANIFEST)) from None
 
 
@@ -223,7 +223,7 @@ def _read_json_lines(out: Path, shards: list[str]) -> Iterator[dict[str, Any]]:
         try:
             for block in read_line_blocks(out / name):
                 yield from decoder.decode_lines(block)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise OutputError(f"is damaged ({error}).", where=str(out / name)) from error
 
 

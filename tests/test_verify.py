@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import itertools
 import json
 import shutil
 from collections.abc import Callable
@@ -60,8 +61,9 @@ def test_whatever_a_run_writes(posts: list[Record], decide: Record) -> None:
 def test_a_flipped_byte_is_found_wherever_it_is(out: Path) -> None:
     for path in sorted(path for path in out.rglob("*") if path.is_file() and path.name != "run.json"):
         content = path.read_bytes()
-        for at in {*range(0, len(content), max(1, len(content) // 8)), len(content) - 1}:
-            path.write_bytes(content[:at] + bytes([content[at] ^ 4]) + content[at + 1 :])
+        places = {*range(0, len(content), max(1, len(content) // 8)), len(content) - 1}
+        for at, bit in itertools.product(places, (4, 128)):
+            path.write_bytes(content[:at] + bytes([content[at] ^ bit]) + content[at + 1 :])
             name = path.relative_to(out).as_posix()
             done = CliRunner().invoke(app, ["verify", str(out), "--json"])
             assert done.exit_code == (1 if done.stdout else 4)
