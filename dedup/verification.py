@@ -70,7 +70,7 @@ class _Place(NamedTuple):
     """Where a post's record stands."""
 
     file: str
-    record: int
+    record: int | None
 
 
 class _Check:
@@ -165,6 +165,8 @@ class _Check:
 
     def _place(self, number: int) -> _Place:
         """File and record of the provenance of a post (from 0)."""
+        if not self._shards:
+            return _Place(MANIFEST, None)  # it lists none
         shard = min(bisect_right(self._last, number), len(self._shards) - 1)
         first = self._last[shard - 1] if shard else 0
         return _Place(self._shards[shard], number - first + 1)

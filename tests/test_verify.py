@@ -203,3 +203,9 @@ def test_what_is_printed(out: Path) -> None:
     done = CliRunner().invoke(app, ["verify", str(out)])
     assert done.exit_code == 1
     assert io.StringIO(done.stdout).readline().startswith("report.json: has 2 bytes")
+
+
+def test_a_manifest_that_lists_no_provenance(out: Path) -> None:
+    content = (out / "manifest.json").read_bytes()
+    (out / "manifest.json").write_bytes(content.replace(b"provenance/part", b"provenancf/part"))
+    assert {problem.file for problem in verify(out).problems} >= {"manifest.json"}
