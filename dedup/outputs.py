@@ -104,7 +104,10 @@ def _sum_of(manifest: dict[str, Any]) -> str:
 def manifest_is_whole(out: Path) -> bool:
     """Whether the manifest of a finished folder is, byte for byte, as it was written."""
     content = (out / MANIFEST).read_bytes()
-    found = json.loads(content)
+    try:
+        found = json.loads(content)
+    except ValueError:
+        return False
     return content == _json_bytes(found) and found.get("sha256") == _sum_of(found)
 
 

@@ -21,6 +21,7 @@ from test_promises import cleaned, few
 from typer.testing import CliRunner
 
 from dedup.cli import app
+from dedup.outputs import _json_bytes, _sum_of
 from dedup.verification import Verified, verify
 
 CORPUS, PROVENANCE = "corpus/part-00000.jsonl.zst", "provenance/part-00000.jsonl.zst"
@@ -105,8 +106,8 @@ def rewrite(out: Path, name: str, change: Callable[[list[Record]], None]) -> Non
     for file in manifest["outputs"]:
         if file["path"] == name:
             file |= {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data), "records": len(records)}
-    del manifest["sha256"]
-    (out / "manifest.json").write_text(json.dumps(manifest, indent=1), "utf-8")
+    manifest["sha256"] = _sum_of(manifest)
+    (out / "manifest.json").write_bytes(_json_bytes(manifest))
 
 
 def test_a_changed_text_is_named_by_file_and_record(out: Path) -> None:
