@@ -104,7 +104,10 @@ def _sum_of(manifest: dict[str, Any]) -> str:
 def manifest_is_whole(out: Path) -> bool:
     """Whether the manifest of a finished folder is, byte for byte, as it was written."""
     content = (out / MANIFEST).read_bytes()
-    found = json.loads(content)
+    try:
+        found = json.loads(content)
+    except ValueError:
+        return False
     return content == _json_bytes(found) and found.get("sha256") == _sum_of(found)
 
 
@@ -170,7 +173,7 @@ def load_manifest(out: Path) -> Manifest:
                 hint="Give its command again to go on with it.",
             ) from None
         raise OutputError("is not an output folder of dedup.", where=str(out), hint=hint) from None
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise OutputError(f"is not a manifest of dedup ({error}).", where=str(out / MANIFEST)) from None
 
 
@@ -223,7 +226,7 @@ def _read_json_lines(out: Path, shards: list[str]) -> Iterator[dict[str, Any]]:
         try:
             for block in read_line_blocks(out / name):
                 yield from decoder.decode_lines(block)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise OutputError(f"is damaged ({error}).", where=str(out / name)) from error
 
 

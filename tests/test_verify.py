@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import itertools
 import json
 import shutil
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from test_promises import cleaned, few
 from typer.testing import CliRunner
 
 from dedup.cli import app
+from dedup.outputs import _json_bytes, _sum_of
 from dedup.verification import Verified, verify
 
 CORPUS, PROVENANCE = "corpus/part-00000.jsonl.zst", "provenance/part-00000.jsonl.zst"
@@ -60,8 +62,9 @@ def test_whatever_a_run_writes(posts: list[Record], decide: Record) -> None:
 def test_a_flipped_byte_is_found_wherever_it_is(out: Path) -> None:
     for path in sorted(path for path in out.rglob("*") if path.is_file() and path.name != "run.json"):
         content = path.read_bytes()
-        for at in {*range(0, len(content), max(1, len(content) // 8)), len(content) - 1}:
-            path.write_bytes(content[:at] + bytes([content[at] ^ 4]) + content[at + 1 :])
+        places = {*range(0, len(content), max(1, len(content) // 8)), len(content) - 1}
+        for at, bit in itertools.product(places, (4, 128)):
+            path.write_bytes(content[:at] + bytes([content[at] ^ bit]) + content[at + 1 :])
             name = path.relative_to(out).as_posix()
             done = CliRunner().invoke(app, ["verify", str(out), "--json"])
             assert done.exit_code == (1 if done.stdout else 4)
@@ -103,8 +106,8 @@ def rewrite(out: Path, name: str, change: Callable[[list[Record]], None]) -> Non
     for file in manifest["outputs"]:
         if file["path"] == name:
             file |= {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data), "records": len(records)}
-    del manifest["sha256"]
-    (out / "manifest.json").write_text(json.dumps(manifest, indent=1), "utf-8")
+    manifest["sha256"] = _sum_of(manifest)
+    (out / "manifest.json").write_bytes(_json_bytes(manifest))
 
 
 def test_a_changed_text_is_named_by_file_and_record(out: Path) -> None:
@@ -201,3 +204,9 @@ def test_what_is_printed(out: Path) -> None:
     done = CliRunner().invoke(app, ["verify", str(out)])
     assert done.exit_code == 1
     assert io.StringIO(done.stdout).readline().startswith("report.json: has 2 bytes")
+
+
+def test_a_manifest_that_lists_no_provenance(out: Path) -> None:
+    content = (out / "manifest.json").read_bytes()
+    (out / "manifest.json").write_bytes(content.replace(b"provenance/part", b"provenancf/part"))
+    assert {problem.file for problem in verify(out).problems} >= {"manifest.json"}
