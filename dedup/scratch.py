@@ -27,7 +27,7 @@ from dedup.writers.atomic import disk_errors
 
 _STATM = Path("/proc/self/statm")
 _LOOK_SECONDS = 0.03
-_DISK_FACTOR, _UNPACKED = 6, 4
+_DISK_FACTOR, _UNPACKED = 8, 4
 """Bytes of the work folder and the output for each of the input; and how much input unpacks to, about."""
 
 

@@ -39,7 +39,7 @@ FEW_LINES, MANY_LINES = 6, 18
 """Posts of dumps that are cleaned without compiled kernels."""
 FEW_SHORT, MANY_SHORT = 20, 100
 
-CALLS_PER_POST = 7.2
+CALLS_PER_POST = 12.0
 """Of Python functions and of C functions from Python, libraries' own included."""
 PLAIN_CALLS_PER_POST = 2.5
 """The same for posts that nothing is wrong with."""
