@@ -120,7 +120,12 @@ def cut_rows(
                         ):
                             right -= 1
                 if rows[i, ROW_WHY] == QUOTE and right < end and data[right] == _NEWLINE:
-                    left, right = _with_bare_prefixes(data, left, right, before, after, end)
+                    # between two passages such a line is part of neither
+                    follows = i > r and not rows[i - 1, ROW_KEPT] and rows[i - 1, ROW_END] == start_word
+                    leads = i + 1 < stop and not rows[i + 1, ROW_KEPT] and rows[i + 1, ROW_START] == end_word
+                    left, right = _with_bare_prefixes(
+                        data, left, right, left if follows else before, right if leads else after, end
+                    )
             out[i, 0] = left - begin
             out[i, 1] = right - begin
         if action[post] == DROP:
@@ -135,7 +140,7 @@ def cut_rows(
 
 @njit(nogil=True, cache=True)
 def _with_bare_prefixes(data: Bytes, left: Int, right: Int, before: Int, after: Int, end: Int) -> Any:
-    """A stretch of whole quoted lines, with the lines around it that hold nothing but `>`."""
+    """A stretch of whole quoted lines, with the lines around it, in before:after, that hold only `>`."""
     at = left
     while at < right and _blank(data[at]):
         at += 1
