@@ -41,6 +41,7 @@ MOST_PROSE_IN_CODE = 25
 """Words of a passage of code that may stand on lines of prose, such as comments."""
 MOST_ANNOUNCED_GAP = 24
 """Words between two passages of one source, one of them code, that still belong together."""
+LONG_RUN_WORDS = 64
 MOST_RUNS = 512
 """Exact runs of one chain; a longer passage becomes several."""
 
@@ -213,6 +214,8 @@ def find_within(
         # -- seeds → exact runs → chains
         candidate_count = 0
         candidate_run_count = 0
+        long_source = np.int32(-1)
+        long_end = np.int64(0)
         diagonal_end[:] = -1
         for i in range(begin, end - SEED_WORDS + 1 if fresh else begin):
             if state[i] == BOILERPLATE:
@@ -229,6 +232,10 @@ def find_within(
                 source = posting_post[posting]
                 posting = posting_next[posting]
                 if window > 0 and d - source > window:
+                    continue
+                # in the midst of a long run the same source has nothing better; periodic text would
+                # have a run on every diagonal
+                if source == long_source and i + SEED_WORDS < long_end:
                     continue
                 diagonal = j - i
                 cell = diagonal & 4095
@@ -251,6 +258,9 @@ def find_within(
                 diagonal_key[cell] = diagonal
                 diagonal_start[cell] = i - back
                 diagonal_end[cell] = i + n
+                if n + back >= LONG_RUN_WORDS:
+                    long_source = source
+                    long_end = i + n
                 evidence = evidence_of(info, i - back, i + n)
                 starts_line = info[i - back] & LINE_START
                 ends_line = i + n >= end or info[i + n] & LINE_START
