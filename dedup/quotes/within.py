@@ -214,8 +214,8 @@ def find_within(
         # -- seeds → exact runs → chains
         candidate_count = 0
         candidate_run_count = 0
-        long_source = np.int32(-1)
-        long_end = np.int64(0)
+        long_source: Int = np.int32(-1)
+        long_end: Int = np.int64(0)
         diagonal_end[:] = -1
         for i in range(begin, end - SEED_WORDS + 1 if fresh else begin):
             if state[i] == BOILERPLATE:
