@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from check_promises import Check, read_lines
 from hostile_forums import write_forum
+from selectolax.lexbor import LexborHTMLParser
 
 import dedup.match
 from dedup import pipeline
@@ -25,6 +26,8 @@ from dedup.normalize.edits import Change, apply
 from dedup.originals import restore
 from dedup.quotes import across
 from dedup.readers import Block, parse_block
+from dedup.readers.pages.names import HeaderNames
+from dedup.readers.pages.render import render
 from dedup.verification import verify
 
 ONE = Config().with_settings({"run": {"workers": 1}})
@@ -69,6 +72,55 @@ def test_a_megabyte_of_anything_is_read_and_normalized() -> None:
             posts = parse_block(Block(line, "dump.jsonl", 1, 0, "jsonl"), ONE.read).posts
             (row,) = normalize(posts, ONE.normalize).to_pylist()
         assert apply(row["text"], [Change(**change) for change in row["changes"]]) == row["clean"]
+
+
+REDACTED = ONE.with_settings({"read": {"redact": "email"}})
+PLAIN = "<p>x</p><plaintext></plaintext>"  # what follows is not escaped in a serialised tree
+MARKUP = {
+    "a link that is cut short all along": ('<p><a href="http://x">http://', ".", " x</a></p>"),
+    "a name of an attribute": ("<div ", "a", "=>x</div>"),
+    "attributes that are signs": ("<div ", "a=", ">x</div>"),
+    "angles before a quotation mark": (PLAIN, "<", '"'),
+    "angles and quotation marks": (PLAIN, '<"', '"'),
+    "comments": (PLAIN, "<!--", ""),
+    "scripts": (PLAIN, "<script ", ""),
+    "scripts that are closed": (PLAIN, "<script>", ""),
+}
+
+
+@pytest.mark.parametrize("name", MARKUP)
+def test_a_megabyte_of_markup_is_read(name: str) -> None:
+    before, piece, after = MARKUP[name]
+    html = before + piece * (MEGABYTE // len(piece)) + after
+    line = json.dumps({"id": "1", "text": html}).encode() + b"\n"
+    page = f"<div>{html}</div>"
+    with no_hang(60):
+        read = parse_block(Block(line, "dump.jsonl", 1, 0, "jsonl", markup="html"), ONE.read)
+        body = LexborHTMLParser(page).css_first("div")
+        assert body is not None
+        rendered = render(body.html or "", HeaderNames([]))
+    assert len(read.posts) == 1
+    assert "x" in rendered.text
+
+
+@pytest.mark.parametrize("end", ["x", "=", ">x", "/>x", "'/>"])
+@pytest.mark.parametrize("piece", [" ", "a", " a", "a=", " a='", " a=''", "/", "<!--", "<!---->", '\\"'])
+def test_a_megabyte_between_attributes_of_a_row(piece: str, end: str) -> None:
+    row = f'<row Id="1" Body="A lantern by the quarry."/>{piece * (MEGABYTE // len(piece))}{end}'
+    rows = f"{row}\n{row.replace('/>', ' ', 1)}\n"
+    with no_hang(60):
+        parsed = parse_block(Block(rows.encode(), "Posts.xml", 1, 0, "stackexchange"), ONE.read)
+    assert len(parsed.posts) + len(parsed.rejected) == 2
+
+
+@pytest.mark.parametrize("piece", ['\\"', "\\\\", "a", "\t", "@"])
+def test_a_megabyte_in_a_string_only_the_second_look_reads(piece: str) -> None:
+    value = piece * (MEGABYTE // len(piece))
+    line = f'{{"id": "1", "text": "A lantern.", "score": NaN, "note": ["{value}", "ann@example.org"]}}\n'
+    torn = line.replace('"]', "")
+    with no_hang(60):
+        parsed = parse_block(Block((line + torn).encode(), "dump.jsonl", 1, 0, "jsonl"), REDACTED.read)
+    assert (len(parsed.posts), len(parsed.rejected)) == (1, 1)
 
 
 def test_posts_of_one_piece_repeated_come_through(tmp_path: Path) -> None:

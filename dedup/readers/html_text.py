@@ -27,13 +27,14 @@ def _names(listed: str) -> frozenset[str]:
 
 _TAG = re.compile(r"<([^<>]*)>")
 _NAME = re.compile(r"(/?)([A-Za-z][A-Za-z0-9]*)(?=[\s/:]|\Z)")
-_ATTRIBUTE = re.compile(r"""([A-Za-z_:][\w:.-]*)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""")
+# A name without a value is matched too, so that it is looked at once.
+_ATTRIBUTE = re.compile(r"""([A-Za-z_:][\w:.-]*+)(?:\s*+(=)\s*+(?:"([^"]*+)"|'([^']*+)'|([^\s"'>]++)))?+""")
 _BLANKS = re.compile(r"  +")
 _BLANK_OF = str.maketrans("\t\n\r\f", "    ")
 _POST = re.compile(r"(?:[?&;](?:p|pid)=|#(?:p|post-?|findComment-|comment-|msg|pid)|^post: ?)(\d+)")
 _MAX_ATTRIBUTE = 4096
 _SPACES = (" ", "\n", "\t")
-_SHORT = re.compile(r"(?:https?://|www\.)\S*(?:\.\.\.|…)\S*")
+_SHORT = re.compile(r"(?:https?://|www\.)(?>\S*(?:\.\.\.|…))\S*+")
 _SMILEY = re.compile(r"[:;=8xX][^\s<>]{1,30}|[^\w\s]{1,8}")
 
 _SKIPPED = _names("script style head noscript template svg button select iframe object")
@@ -426,7 +427,11 @@ def _name_of(tag: str) -> tuple[str, str]:
 
 
 def _attributes(tag: str) -> dict[str, str]:
-    return {name.lower(): double or single or bare for name, double, single, bare in _ATTRIBUTE.findall(tag)}
+    return {
+        name.lower(): double or single or bare
+        for name, sign, double, single, bare in _ATTRIBUTE.findall(tag)
+        if sign
+    }
 
 
 @lru_cache(4096)

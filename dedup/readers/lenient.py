@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 _DECODER = json.JSONDecoder(strict=False)
 _BLANK = re.compile("[ \t\r\n\ufeff]*")  # a byte order mark may stand where files were joined
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|NaN|-?Infinity', re.DOTALL)
+_TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+"|NaN|-?Infinity', re.DOTALL)
 _PAIR = r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 _LONE = r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
 _ESCAPE = re.compile(rf"{_PAIR}|(?P<lone>{_LONE})|\\.|(?P<control>[\0-\x1f])", re.DOTALL)

@@ -41,11 +41,11 @@ _MAX_BREAKS = 3
 _LONG_TAG = 400
 
 # No text, and nothing to look for tags in: what is in these is not escaped in a serialised tree.
-_RAW = re.compile(
-    r"<!--.*?-->|<(script|style|iframe|noembed|noframes|xmp|plaintext)\b[^>]*>.*?</\1>", re.DOTALL
-)
+_RAW = re.compile(r"<!--|<(script|style|iframe|noembed|noframes|xmp|plaintext)\b")
 _RAW_TAGS = ("<!--", "<script", "<style", "<iframe", "<noembed", "<noframes", "<xmp", "<plaintext")
-_TOKEN = re.compile(r'(<[^>"]*(?:"[^"]*"[^>"]*)*>)')
+# Names may hold a `<`, as in `<b<br>`; a few, lest each `<` of many is looked at from every other.
+_TO_ANGLE = r'[^<>"]*+(?:"[^"]*+"[^<>"]*+)*+'
+_TOKEN = re.compile(f"(<{_TO_ANGLE}(?:<{_TO_ANGLE}){{0,8}}+>)")
 _BLANK = " \t\n\r\f"
 _BLANKS = re.compile(r"[ \t\n\r\f]+")
 _SHORTENED = re.compile(r"(?:https?://|www\.)\S*\s?(?:\.\.\.|…)\s?\S*\Z")
@@ -119,7 +119,7 @@ class _Writer:
 
     def run(self, html: str) -> Rendered:
         if any(tag in html for tag in _RAW_TAGS):
-            html = _RAW.sub("", html)
+            html = _without_raw(html)
         pieces = _TOKEN.split(html)
         if pieces[0]:
             self.text(pieces[0])
@@ -409,6 +409,30 @@ class _Writer:
     def _put(self, text: str) -> None:
         self.out.append(text)
         self.length += len(text)
+
+
+def _without_raw(html: str) -> str:
+    """What is left without comments and elements of raw text; those that do not end stay.
+
+    What one kind ends with is not looked for again once it was not found: time is linear.
+    """
+    kept: list[str] = []
+    done = at = 0
+    endless: set[str] = set()
+    while opener := _RAW.search(html, at):
+        at = opener.end()
+        closer = f"</{opener[1]}>" if opener[1] else "-->"
+        if closer in endless:
+            continue
+        inside = html.find(">", at) if opener[1] else at
+        end = html.find(closer, inside) if inside >= 0 else -1
+        if end < 0:
+            endless.add(closer)
+            continue
+        kept.append(html[done : opener.start()])
+        done = at = end + len(closer)
+    kept.append(html[done:])
+    return "".join(kept)
 
 
 def cited(tag: Tag) -> tuple[str | None, str | None]:
