@@ -15,7 +15,7 @@ from numba import njit
 from dedup.arrays import Bytes, Int, Int32s, Int64s, UInt16s
 from dedup.decide import BOILER, QUOTE
 from dedup.text.tokens import TAG
-from dedup.trace import DROP, ROW_END, ROW_KEPT, ROW_POST, ROW_START, ROW_WHY
+from dedup.trace import DROP, ROW_END, ROW_KEPT, ROW_POST, ROW_SOURCE, ROW_START, ROW_VIA, ROW_WHY
 
 _NEWLINE, _SPACE, _TAB = 10, 32, 9
 _OPENING, _CLOSING, _PREFIX = 91, 93, 62
@@ -120,9 +120,9 @@ def cut_rows(
                         ):
                             right -= 1
                 if rows[i, ROW_WHY] == QUOTE and right < end and data[right] == _NEWLINE:
-                    # between two passages such a line is part of neither
-                    follows = i > r and not rows[i - 1, ROW_KEPT] and rows[i - 1, ROW_END] == start_word
-                    leads = i + 1 < stop and not rows[i + 1, ROW_KEPT] and rows[i + 1, ROW_START] == end_word
+                    # between two passages such a line is part of the one that was quoted through the other
+                    follows = i > r and rows[i - 1, ROW_END] == start_word and _is_apart(rows, i, i - 1)
+                    leads = i + 1 < stop and rows[i + 1, ROW_START] == end_word and _is_apart(rows, i, i + 1)
                     left, right = _with_bare_prefixes(
                         data, left, right, left if follows else before, right if leads else after, end
                     )
@@ -136,6 +136,17 @@ def cut_rows(
             _part(rows, out, r, stop)
         r = stop
     return out
+
+
+@njit(nogil=True, cache=True)
+def _is_apart(rows: Int64s, one: Int, other: Int) -> Any:
+    """Whether two rows are taken out, lead to different posts, and `one` was not quoted through the other."""
+    return (
+        not rows[one, ROW_KEPT]
+        and not rows[other, ROW_KEPT]
+        and (rows[one, ROW_SOURCE] != rows[other, ROW_SOURCE] or rows[one, ROW_VIA] != rows[other, ROW_VIA])
+        and rows[one, ROW_VIA] != rows[other, ROW_SOURCE]
+    )
 
 
 @njit(nogil=True, cache=True)
