@@ -1,4 +1,4 @@
-"""Types of kernels' arguments (numba infers its own and does not read them), and rows that grow."""
+"""Types of kernels' arguments (numba infers its own and does not read them), and small tools for arrays."""
 
 from __future__ import annotations
 
@@ -17,6 +17,13 @@ Bytes: TypeAlias = NDArray[np.uint8]
 Flags: TypeAlias = NDArray[np.bool_]
 Int: TypeAlias = Any
 """A whole number inside a kernel: Python's or one of NumPy's, which mypy does not let mix."""
+
+
+def inverse(permutation: Int64s) -> Int64s:
+    """Where each number stands in a permutation of 0, 1, …: int64, as long."""
+    places = np.empty(len(permutation), np.int64)
+    places[permutation] = np.arange(len(permutation))
+    return places
 
 
 @njit(nogil=True, cache=True)

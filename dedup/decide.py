@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from dedup.arrays import Bytes, Flags, Int, Int32s, Int64s, UInt16s, UInt32s, grow_rows
+from dedup.arrays import Bytes, Flags, Int, Int32s, Int64s, UInt16s, UInt32s, grow_rows, inverse
 from dedup.index import Index
 from dedup.own import has_own_block, has_own_line, likeness_of_rest
 from dedup.quotes.find import PROTECTED, RESEMBLES, SIGNATURE
@@ -106,8 +106,7 @@ class Policy(NamedTuple):
 
 def in_input_order(decisions: Decisions, index: Index) -> Decisions:
     """The decisions with posts and words numbered as they stand in the input."""
-    number_of = np.empty_like(index.input_of)
-    number_of[index.input_of] = np.arange(len(number_of))
+    number_of = inverse(index.input_of)
     # one more for -1, which stays
     input_of = np.append(index.input_of, np.int64(-1))
     shifts = index.input_offsets[index.input_of] - index.offsets[:-1]

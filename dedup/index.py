@@ -13,7 +13,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from dedup import ids
-from dedup.arrays import Bytes, Int64s, UInt16s, UInt32s
+from dedup.arrays import Bytes, Int64s, UInt16s, UInt32s, inverse
 from dedup.config import Config
 from dedup.engines.base import Engine
 from dedup.match.exact import collapse
@@ -90,14 +90,12 @@ def index_posts(stage: Stage, config: Config, engine: Engine) -> tuple[Index, li
     earlier = np.arange(len(rank)) < blocks[len(stage.corpora)]
     if stage.corpora:
         rank[np.lexsort((rank, ~earlier))] = np.arange(len(rank))
-    order = np.empty_like(rank)
-    order[rank] = np.arange(len(rank))
+    order = inverse(rank)
     is_page = np.zeros(len(rank), np.bool_)
     threads = group_threads(thread_codes, parents, paths, keys["title"], times, rank, is_page)
 
     input_of = threads.posts
-    number_of = np.empty_like(input_of)
-    number_of[input_of] = np.arange(len(input_of))
+    number_of = inverse(input_of)
     threads = Threads(
         np.arange(len(input_of)), threads.offsets, threads.windowed, threads.thread_of[input_of]
     )

@@ -14,6 +14,7 @@ import pyarrow as pa
 from numba import njit
 from numpy.typing import NDArray
 
+from dedup.arrays import inverse
 from dedup.dates import parse_dates
 
 MISSING = np.iinfo(np.int64).min
@@ -125,9 +126,7 @@ def order_posts(
     times, anchors, levels = _push_children(times, parents)
     # without a level each post is its own anchor, and one sort will do
     order = np.lexsort((levels, anchors, times)) if levels.any() else np.argsort(times, kind="stable")
-    rank = np.empty(len(times), np.int64)
-    rank[order] = np.arange(len(times))
-    return rank
+    return inverse(order)
 
 
 @njit(nogil=True, cache=True)

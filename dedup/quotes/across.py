@@ -37,7 +37,7 @@ WINDOW = 16
 
 @njit(nogil=True, cache=True)
 def fingerprint(posts: Int64s, offsets: Int64s, hashes: UInt32s, state: Bytes) -> Any:
-    """Winnowed fingerprints of the posts' own words: hashes uint64 and word positions int64, as rows."""
+    """Winnowed fingerprints of the posts' own words: (hash uint64, word position int64)."""
     total = np.int64(0)
     for post in posts:
         total += offsets[post + 1] - offsets[post]

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from numba import njit
 from numpy.typing import NDArray
 
+from dedup.arrays import inverse
 from dedup.ids import codes, hash_strings, pair_keys
 from dedup.order import MISSING
 
@@ -73,8 +74,7 @@ def group_threads(
     TITLE_GAP of the one before; what has no title either is one windowed thread.
     """
     titles = codes(pair_keys(title_hashes, path_codes))
-    order = np.empty(len(rank), np.int64)
-    order[rank] = np.arange(len(rank))
+    order = inverse(rank)
     threads = thread_codes.astype(np.int64, copy=False)
     roots, window = _join(threads, parents, path_codes, titles, times, order, is_page)
     posts, thread_of, counts = _group(roots, order)

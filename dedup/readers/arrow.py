@@ -6,6 +6,7 @@ numbers as they are, times in ISO 8601.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -28,7 +29,7 @@ _ERRORS = (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError)
 _PARQUET, _ARROW_FILE, _FEATHER_1, _STREAM = b"PAR1", b"ARROW1", b"FEA1", b"\xff\xff\xff\xff"
 
 
-class _Columnar:
+class _Columnar(ABC):
     """What both formats share: batches come out of a file that can be sought in, and go on as Arrow IPC."""
 
     name: str
@@ -70,8 +71,9 @@ class _Columnar:
         with pa.ipc.open_stream(block.data) as reader:
             return plain_records(_records(reader.read_next_batch().slice(0, SAMPLE_RECORDS)), settings)
 
+    @abstractmethod
     def _batches(self, file: Path, block_bytes: int) -> Iterator[pa.RecordBatch]:
-        raise NotImplementedError
+        """The rows of a file, in batches of about `block_bytes`."""
 
 
 class Parquet(_Columnar):
