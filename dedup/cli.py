@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import functools
 import os
-import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,11 +22,12 @@ import typer
 from dedup import flags
 from dedup.errors import ConfigError, DedupError, OutputError
 from dedup.progress import Progress, progress_on
+from dedup.stopping import INTERRUPTED, end_on_signals, gone_when_stopped, hint_when_stopped, temporary_folder
 
 if TYPE_CHECKING:
     from dedup.verification import Verified
 
-DONE, LIMIT, USAGE, REJECTED, FAILED, INTERRUPTED, TERMINATED, BROKEN_PIPE = 0, 1, 2, 3, 4, 130, 143, 141
+DONE, LIMIT, USAGE, REJECTED, FAILED, BROKEN_PIPE = 0, 1, 2, 3, 4, 141
 
 P = ParamSpec("P")
 
@@ -43,17 +43,9 @@ app = typer.Typer(
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line (`sys.argv` when no arguments are given) and exit with its code."""
-    signal.signal(signal.SIGTERM, _terminate)
+    end_on_signals()
     app(args=arguments, prog_name="dedup")
     sys.exit(DONE)
-
-
-class _Terminated(KeyboardInterrupt):
-    """SIGTERM: like Ctrl-C, but for the exit code."""
-
-
-def _terminate(*_: object) -> NoReturn:
-    raise _Terminated
 
 
 def _tidy(command: Callable[P, None]) -> Callable[P, None]:
@@ -69,10 +61,9 @@ def _tidy(command: Callable[P, None]) -> Callable[P, None]:
         except DedupError as error:
             _complain(error.message)
             raise typer.Exit(error.exit_code) from None
-        except KeyboardInterrupt as stop:
-            ended = isinstance(stop, _Terminated)
-            _complain("ended by a signal." if ended else "interrupted.")
-            raise typer.Exit(TERMINATED if ended else INTERRUPTED) from None
+        except KeyboardInterrupt:  # where signals do not end the process
+            _complain("interrupted.")
+            raise typer.Exit(INTERRUPTED) from None
         except BrokenPipeError:
             # Python flushes standard output once more at exit; with nobody to read it, that must go nowhere.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -189,7 +180,8 @@ def clean(
     load_without_blas()
     from dedup.pipeline import clean as clean_dump
 
-    try:
+    resumes = "" if "-" in paths else "The same command goes on from here."
+    with hint_when_stopped(resumes):
         summary = clean_dump(
             paths,
             output,
@@ -199,10 +191,6 @@ def clean(
             force=force,
             progress=progress_on(quiet=quiet),
         )
-    except KeyboardInterrupt:
-        if "-" not in paths:
-            _complain("stopped. The same command goes on from here.")
-        raise
     if not quiet:
         from dedup.report import terminal
         from dedup.report.visible import visible_line
@@ -310,13 +298,11 @@ def _output_of(
     if saved.is_output(paths):
         yield Path(paths[0]), saved.ratios_of_output(Path(paths[0])), 0
         return
-    import tempfile
-
     config = flags.config_from(parameters)
     from dedup.pipeline import clean as clean_dump
 
-    with tempfile.TemporaryDirectory(prefix="dedup-report-") as folder:
-        summary = clean_dump(paths, Path(folder) / "out", config, progress=progress)
+    with temporary_folder("dedup-report-") as folder:
+        summary = clean_dump(paths, folder / "out", config, progress=progress)
         yield summary.out, summary.report, summary.rejected
 
 
@@ -618,9 +604,10 @@ def _write_file(path: Path, lines: Iterable[bytes]) -> None:
     """The file appears, or replaces another, only when it is complete."""
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
     try:
-        with unfinished.open("xb") as file:
-            file.writelines(lines)
-        unfinished.replace(path)
+        with gone_when_stopped(unfinished):
+            with unfinished.open("xb") as file:
+                file.writelines(lines)
+            unfinished.replace(path)
     except OSError as error:
         raise OutputError(f"cannot be written ({error.strerror}).", where=str(path)) from error
     finally:

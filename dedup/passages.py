@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, islice
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, TypeAlias
 
 import pyarrow as pa
@@ -23,6 +21,7 @@ from dedup.readers import Block, parse_block
 from dedup.results import make_results, make_tasks
 from dedup.schema import EDIT, POSTS
 from dedup.stage import write_blocks
+from dedup.stopping import temporary_folder
 
 PASSAGES = pa.schema(
     [
@@ -62,9 +61,9 @@ def find_quotes(posts: Posts, config: Config | None = None) -> pa.Table:
     [{'id': '2', 'start': 0, 'end': 74, 'why': 'quote', 'source_id': '1'}]
     """
     config = config or Config()
-    with TemporaryDirectory(prefix="dedup-") as folder, LocalEngine(config.run.workers) as engine:
+    with temporary_folder("dedup-") as folder, LocalEngine(config.run.workers) as engine:
         normalized = (normalize(batch, config.normalize) for batch in _batches(posts, config))
-        stage = write_blocks(Path(folder), normalized)
+        stage = write_blocks(folder, normalized)
         index, ids = index_posts(stage, config, engine)
         passages = resemble(index, find_passages(index, config.quotes, engine), config, engine)
         decisions = decide(index, passages, config)

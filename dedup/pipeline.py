@@ -18,7 +18,6 @@ from contextlib import contextmanager
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import msgspec
@@ -49,6 +48,7 @@ from dedup.report.ratios import Ratios
 from dedup.results import Task, make_results, make_tasks
 from dedup.scratch import check_room
 from dedup.stage import Stage, holds_posts, read_rejects, write_block, write_rejects
+from dedup.stopping import temporary_folder
 from dedup.writers import Encoded, RejectedWriter, ResultsWriter, encode_jsonl
 from dedup.writers.atomic import WORK_FOLDER
 
@@ -163,8 +163,8 @@ def compile_kernels(note: Callable[[str], None]) -> None:
     if kernels.are_compiled():
         return
     note("Compiling kernels: the first run on a machine takes a minute or two longer.")
-    with TemporaryDirectory() as folder:
-        dump, out = kernels.write_dump(Path(folder)), Path(folder) / "out"
+    with temporary_folder("dedup-compile-") as folder:
+        dump, out = kernels.write_dump(folder), folder / "out"
         with claim(out) as claimed:
             run([dump], out, Config().with_settings({"run": {"workers": 1}}), Clock(Silent()), claimed)
     kernels.remember()

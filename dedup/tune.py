@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import msgspec
@@ -29,6 +27,7 @@ from dedup.results import make_results, make_tasks
 from dedup.sample import sample_threads
 from dedup.sketch.bands import recall_at
 from dedup.stage import Stage, write_blocks
+from dedup.stopping import temporary_folder
 
 THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9)
 SHINGLES = (3, 5, 8)
@@ -111,11 +110,11 @@ def tune(
     config, progress = config or Config(), progress or Silent()
     compile_kernels(progress.note)
     grid = _grid(config, thresholds, shingles)
-    with TemporaryDirectory(prefix="dedup-tune-") as folder, LocalEngine(config.run.workers) as engine:
+    with temporary_folder("dedup-tune-") as folder, LocalEngine(config.run.workers) as engine:
         with progress.stage("read", None, "posts") as bar:
             sample = sample_threads(paths, config.read, sample_posts, bar.advance)
         with progress.stage("quotes", sample.posts, "posts") as bar:
-            stage = write_blocks(Path(folder), (normalize(one, config.normalize) for one in sample.batches()))
+            stage = write_blocks(folder, (normalize(one, config.normalize) for one in sample.batches()))
             bar.advance(sample.posts)
             index, ids = index_posts(stage, config, engine)
             trial = _Trial(stage, index, ids, find_passages(index, config.quotes, engine), engine)

@@ -284,7 +284,7 @@ def test_interrupted(pipeline: FakePipeline) -> None:
     pipeline.error = KeyboardInterrupt()
     done = run.invoke(app, ["clean", "a.txt", "-o", "out"])
     assert done.exit_code == 130
-    assert done.stderr == "dedup: stopped. The same command goes on from here.\ndedup: interrupted.\n"
+    assert done.stderr == "dedup: interrupted.\n"
 
 
 # report

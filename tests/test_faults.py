@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -28,6 +29,7 @@ from test_promises import fingerprint
 
 from dedup import pipeline, stage
 from dedup.config import Config
+from dedup.engines.local import LocalEngine
 from dedup.errors import DedupError, InputError, OutputError
 from dedup.outputs import is_finished
 from dedup.verification import verify
@@ -40,6 +42,7 @@ TRIES = int(os.environ.get("DEDUP_FAULTS", "3"))
 BLOCK_BYTES = 1 << 15
 RUNNER = f"""
 import sys
+import threading
 from dedup import pipeline
 pipeline.BLOCK_BYTES = {BLOCK_BYTES}
 from dedup.cli import main
@@ -168,6 +171,25 @@ def test_stopped_by_a_signal(
             assert "The same command goes on" in errors
         resume_and_check(dump, out, undisturbed)
     print(f"\n{number.name}, exit codes: {dict(codes)}")
+
+
+def _die_while_answering(size: int) -> bytes:
+    threading.Thread(target=lambda: (time.sleep(0.05), os._exit(9)), daemon=True).start()
+    return bytes(size)
+
+
+def test_a_worker_dies_in_the_midst_of_its_answer() -> None:
+    """Nobody waits for the rest of it; the other workers do what they were asked to."""
+    with LocalEngine(2) as engine:
+        assert list(engine.map_batches(abs, [-1, -2, -3])) == [1, 2, 3]
+        with pytest.raises(DedupError, match="ended from outside"):
+            list(engine.map_batches(_die_while_answering, [1 << 28, 1 << 28]))
+
+
+def test_exceptions_of_workers_say_where_they_come_from() -> None:
+    with LocalEngine(2) as engine, pytest.raises(TypeError) as caught:
+        list(engine.map_batches(abs, [-1, "two", -3]))
+    assert "In a worker process" in caught.value.__notes__[0]
 
 
 def test_a_worker_is_killed(dump: Path, undisturbed: dict[str, str], tmp_path: Path) -> None:

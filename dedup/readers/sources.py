@@ -8,7 +8,6 @@ import hashlib
 import lzma
 import os
 import sys
-import tempfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ import zstandard
 
 from dedup.errors import InputError
 from dedup.readers.base import ByteStream
+from dedup.stopping import temporary_folder
 
 STANDARD_INPUT = "-"
 COMPRESSION_SUFFIXES = (".gz", ".zst", ".bz2", ".xz")
@@ -337,11 +337,11 @@ def on_disk(stream: ByteStream) -> Iterator[Path]:
     if path is not None:
         yield path
         return
-    with tempfile.NamedTemporaryFile(prefix="dedup-") as copy:
-        while data := stream.read(1 << 20):
-            copy.write(data)
-        copy.flush()
-        yield Path(copy.name)
+    with temporary_folder("dedup-") as folder:
+        with (folder / "copy").open("wb") as copy:
+            while data := stream.read(1 << 20):
+                copy.write(data)
+        yield folder / "copy"
 
 
 def open_source(source: Source, max_expansion: int = MAX_EXPANSION) -> SourceStream:

@@ -1,0 +1,124 @@
+"""Worker processes that may die at any moment, and leave nobody waiting."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from typing import Any, TypeVar
+
+from dedup.errors import DedupError
+
+Result = TypeVar("Result")
+
+_SIGNALS = {signal.SIGINT, signal.SIGTERM}
+
+
+class Processes:
+    """Processes that call functions; each has a pipe of its own and a thread here that talks to it.
+
+    The processes of `concurrent.futures` share pipes: one that is killed while it writes leaves the others
+    and the run waiting for the rest of its message. Here its thread sees the end of the pipe.
+    """
+
+    def __init__(self, count: int) -> None:
+        # A forked worker has all modules and kernels at once. The processes begin before anything here
+        # starts a thread of its own; elsewhere the platform's own way is the safe one.
+        context = multiprocessing.get_context("fork" if sys.platform == "linux" else None)
+        self._processes: list[BaseProcess] = []
+        self._connections: list[Connection] = []
+        with _signals_held():
+            for _ in range(count):
+                ours, theirs = context.Pipe()
+                process = context.Process(target=_work, args=(theirs, os.getpid()), daemon=True)
+                process.start()
+                theirs.close()
+                self._processes.append(process)
+                self._connections.append(ours)
+        self._mine = threading.local()
+        self._threads = ThreadPoolExecutor(count, "dedup-process", self._take_one, (list(self._connections),))
+
+    def submit(self, function: Callable[[Any], Result], item: Any) -> Future[Result]:
+        """`function(item)` in one of the processes; its exceptions come back.
+
+        The future raises DedupError when the process was ended from outside.
+        """
+        return self._threads.submit(self._call, function, item)
+
+    def close(self, *, at_once: bool = False) -> None:
+        """End the processes when they have done what they are at, or at once."""
+        for process in self._processes if at_once else []:
+            process.kill()
+        self._threads.shutdown(cancel_futures=True)
+        for connection, process in zip(self._connections, self._processes, strict=True):
+            with suppress(OSError):
+                connection.send(None)
+            connection.close()
+            process.join()
+
+    def _take_one(self, connections: list[Connection]) -> None:
+        self._mine.connection = connections.pop()
+
+    def _call(self, function: Callable[[Any], Result], item: Any) -> Result:
+        try:
+            self._mine.connection.send((function, item))
+            result, error = self._mine.connection.recv()
+        except (EOFError, OSError):
+            raise DedupError(
+                "a worker process was ended from outside, perhaps for want of memory.",
+                hint="Try fewer --workers; the same command goes on where this stopped.",
+            ) from None
+        if error is not None:
+            raise error
+        return result  # type: ignore[no-any-return]
+
+
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """Signals wait while processes are started: Python loses the exceptions of what it calls around a fork,
+    and a new process would answer as its parent does."""
+    if not hasattr(signal, "pthread_sigmask"):  # not on Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _work(calls: Connection, parent: int) -> None:
+    """In a new process: answer calls until there are no more."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the workers, too: the run says when to stop
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    with suppress(EOFError, OSError):  # nobody is there any more
+        while (call := calls.recv()) is not None:
+            calls.send(_answer(*call))
+            del call
+
+
+def _answer(function: Callable[[Any], Result], item: Any) -> tuple[Result | None, Exception | None]:
+    try:
+        return function(item), None
+    except Exception as error:
+        error.add_note("In a worker process:\n" + traceback.format_exc())
+        return None, error
+
+
+def _end_with(parent: int) -> None:
+    """A run that was killed cannot say that it is over."""
+    while os.getppid() == parent:
+        time.sleep(0.2)
+    os._exit(1)
