@@ -168,6 +168,10 @@ def clean(
     settings: flags.Set = None,
     config_file: flags.ConfigFile = None,
     quiet: flags.Quiet = False,
+    verbose: Annotated[
+        bool,
+        typer.Option("--verbose", "-v", help="Show at the end what each stage took."),
+    ] = False,
 ) -> None:
     """Clean a dump: every passage once, each change recorded so that it can be explained and undone.
 
@@ -195,12 +199,16 @@ def clean(
         from dedup.report import terminal
         from dedup.report.visible import visible_line
 
-        terminal.print_summary(summary.report, summary.out, summary.seconds)
+        terminal.print_summary(summary.report, summary.out, summary.run["seconds"])
         for name, found in summary.report.get("against", {}).items():
             print(
                 f"in {visible_line(name)} before: {found['posts_dropped']:,} posts dropped,"
                 f" {found['passages']:,} passages ({found['words']:,} words) removed"
             )
+    if verbose:
+        from dedup.report import terminal
+
+        terminal.print_stages(summary.run)
     if summary.rejected:
         _complain(f"{summary.rejected:,} records could not be read; they are in {summary.out / 'rejected'}.")
         raise typer.Exit(REJECTED)

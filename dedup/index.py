@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from dedup import ids
 from dedup.arrays import Bytes, Int64s, UInt16s, UInt32s, inverse
+from dedup.clock import Watch, unwatched
 from dedup.config import Config
 from dedup.engines.base import Engine
 from dedup.match.exact import collapse
@@ -68,11 +69,25 @@ class Index(NamedTuple):
     scratch: Scratch
 
 
-def index_posts(stage: Stage, config: Config, engine: Engine) -> tuple[Index, list[pa.StringArray]]:
+def index_posts(
+    stage: Stage, config: Config, engine: Engine, watch: Watch = unwatched
+) -> tuple[Index, list[pa.StringArray]]:
     """The index of all posts in the work folder, and their final ids, block by block."""
     batches = [stage.posts(number) for number in range(stage.blocks)]
     blocks = np.zeros(stage.blocks + 1, np.int64)
     np.cumsum([batch.num_rows for batch in batches], out=blocks[1:])
+    with watch("order", int(blocks[-1]), "posts") as bar:
+        return _index(stage, batches, blocks, config, engine, bar.advance)
+
+
+def _index(
+    stage: Stage,
+    batches: list[pa.RecordBatch],
+    blocks: NDArray[np.int64],
+    config: Config,
+    engine: Engine,
+    advance: Callable[[int], None],
+) -> tuple[Index, list[pa.StringArray]]:
     keys = _Keys(stage)
 
     paths = ids.codes(keys["path"])
@@ -116,6 +131,7 @@ def index_posts(stage: Stage, config: Config, engine: Engine) -> tuple[Index, li
     for number in range(stage.blocks):
         words, posts = stage.words(number), slice(*blocks[number : number + 2])
         _place(words.offsets, words.hashes, words.info, offsets[number_of[posts]], hashes, info, state)
+        advance(posts.stop - posts.start)
     sizes = count_own(offsets, info, state)
     index = Index(
         input_of=input_of,

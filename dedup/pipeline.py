@@ -9,12 +9,8 @@ provenance and report are written.
 from __future__ import annotations
 
 import os
-import platform
-import sys
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -28,6 +24,7 @@ from numpy.typing import NDArray
 
 from dedup import kernels, memo, outputs
 from dedup.claim import Claim, claim
+from dedup.clock import Clock, Watch, unwatched
 from dedup.config import Config, Read
 from dedup.decide import ACTIONS, NO_REASON, WHYS, Decisions, Policy, in_input_order, settle
 from dedup.decided import Decided, read_decided, write_decided
@@ -43,7 +40,8 @@ from dedup.order import month_names
 from dedup.progress import Progress, Silent
 from dedup.quotes.find import Passages, align_pairs, find_passages, join, protect
 from dedup.quotes.within import count_own
-from dedup.readers import Block, Inputs, find_sources, group_blocks, parse_blocks, read_blocks
+from dedup.readers import Block, Inputs, Source, find_sources, group_blocks, parse_blocks, read_blocks
+from dedup.readers.sources import STANDARD_INPUT
 from dedup.report.ratios import Ratios
 from dedup.results import Task, make_results, make_tasks
 from dedup.scratch import check_room
@@ -57,12 +55,12 @@ BLOCK_BYTES = 8 << 20
 
 
 class Summary(NamedTuple):
-    """What a run did: where, the content of report.json, rejected records, seconds."""
+    """What a run did: where, the content of report.json, rejected records, the content of run.json."""
 
     out: Path
     report: dict[str, Any]
     rejected: int
-    seconds: float
+    run: dict[str, Any]
 
 
 def clean(
@@ -94,7 +92,7 @@ def clean(
         if claimed.resumed:
             clock.note(f"Going on with the run that was stopped in {out}.")
         compile_kernels(clock.note)
-        return run(paths, out, config, clock, claimed, earlier)
+        return run(paths, out, config, clock, claimed, earlier, _size_of(sources))
 
 
 def run(
@@ -104,12 +102,13 @@ def run(
     clock: Clock,
     claimed: Claim,
     earlier: Sequence[Earlier] = (),
+    input_bytes: int | None = None,
 ) -> Summary:
-    """The flow itself, into a folder that is ready for it."""
+    """The flow itself, into a folder that is ready for it. input_bytes: of all inputs, where known."""
     inputs, before = Inputs(), [Inputs() for _ in earlier]
     with LocalEngine(config.run.workers) as engine:
         rejected = RejectedWriter(out, config.write)
-        with clock.stage("read", None, "bytes") as stage_bar:
+        with clock.stage("read", input_bytes, "bytes") as stage_bar:
             take = partial(
                 read, work=out / WORK_FOLDER, engine=engine, rejected=rejected, advance=stage_bar.advance
             )
@@ -142,7 +141,8 @@ def run(
     if earlier:
         report["against"] = count_overlap(stage, decided)
     files.append(outputs.write_json(out, "report.json", report))
-    outputs.write_json(out, "run.json", clock.facts(engine.workers))
+    facts = clock.facts(engine.workers, sum(file.bytes for file in inputs.files))
+    outputs.write_json(out, "run.json", facts)
     outputs.write_manifest(
         out,
         inputs=_listed(inputs),
@@ -155,7 +155,7 @@ def run(
             for corpus, seen in zip(earlier, before, strict=True)
         ],
     )
-    return Summary(out, report, rejected.records, clock.seconds())
+    return Summary(out, report, rejected.records, facts)
 
 
 def compile_kernels(note: Callable[[str], None]) -> None:
@@ -221,12 +221,9 @@ def decide_or_recall(stage: Stage, config: Config, engine: Engine, clock: Clock)
     folder = stage.folder / f"decided-{_digest(config.as_dict(), stage.names, stage.corpora)}"
     if memo.is_kept(folder):
         return read_decided(folder)
-    with clock.stage("order", None, "posts"):
-        index, ids = index_posts(stage, config, engine)
-    with clock.stage("quotes", None, "posts"):
-        passages = find_passages(index, config.quotes, engine)
-    with clock.stage("match", None, "posts"):
-        passages = resemble(index, passages, config, engine)
+    index, ids = index_posts(stage, config, engine, clock.stage)
+    passages = find_passages(index, config.quotes, engine, clock.stage)
+    passages = resemble(index, passages, config, engine, clock.stage)
     with clock.stage("decide", None, "posts"):
         decided = Decided(
             index.blocks, index.input_offsets, index.months, decide(index, passages, config), ids
@@ -240,22 +237,26 @@ def _digest(*content: Any) -> str:
     return xxhash.xxh3_128_hexdigest(msgspec.msgpack.encode(content))
 
 
-def resemble(index: Index, passages: Passages, config: Config, engine: Engine) -> Passages:
+def resemble(
+    index: Index, passages: Passages, config: Config, engine: Engine, watch: Watch = unwatched
+) -> Passages:
     """Add what near-duplicates have in common, found by signatures of what is left of the posts."""
     # what is shorter was compared as a whole text: "+1" is nobody's near-duplicate
     active = (index.stands_for == np.arange(len(index.rank))) & ~index.empty
     active &= count_own(index.offsets, index.info, index.state) >= SHORT_WORDS
-    pairs = pair_up(
-        index.offsets,
-        index.hashes,
-        index.state,
-        index.rank,
-        active,
-        config.match,
-        engine.map_kernels,
-        index.scratch.zeros,
-    )
-    return join([passages, align_pairs(index, pairs, config.quotes)])
+    with watch("match", int(active.sum()), "posts") as bar:
+        pairs = pair_up(
+            index.offsets,
+            index.hashes,
+            index.state,
+            index.rank,
+            active,
+            config.match,
+            engine.map_kernels,
+            index.scratch.zeros,
+            bar.advance,
+        )
+        return join([passages, align_pairs(index, pairs, config.quotes)])
 
 
 def decide(index: Index, passages: Passages, config: Config) -> Decisions:
@@ -330,6 +331,13 @@ def write_one(
     return encode_jsonl(batch) if as_lines else batch, ratios
 
 
+def _size_of(sources: Sequence[Source]) -> int | None:
+    """The bytes there are to read; None where the size of a file says little of what is in it."""
+    if any(source.path == STANDARD_INPUT or source.is_packed for source in sources):
+        return None
+    return sum(Path(source.path).stat().st_size for source in sources)
+
+
 def _listed(inputs: Inputs) -> list[outputs.InputFile]:
     return [outputs.InputFile(file.path, file.sha256, file.bytes) for file in inputs.files]
 
@@ -345,46 +353,3 @@ def count(decisions: Decisions, first: int, rejected: int) -> dict[str, Any]:
         "reasons": {WHYS[code]: reasons[code] for code in sorted(reasons)},
         "rejected": rejected,
     }
-
-
-class Clock:
-    """Times the stages of a run and tells the progress."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._started = time.perf_counter()
-        self._stages: dict[str, float] = {}
-
-    @contextmanager
-    def stage(self, name: str, total: int | None, unit: str) -> Iterator[Any]:
-        began = time.perf_counter()
-        with self._progress.stage(name, total, unit) as bar:
-            yield bar
-        self._stages[name] = round(time.perf_counter() - began, 3)
-
-    def note(self, message: str) -> None:
-        self._progress.note(message)
-
-    def seconds(self) -> float:
-        return time.perf_counter() - self._started
-
-    def facts(self, workers: int) -> dict[str, Any]:
-        """What run.json holds: nothing of it changes the output."""
-        return {
-            "seconds": round(self.seconds(), 3),
-            "stages": self._stages,
-            "workers": workers,
-            "peak_memory_mb": _peak_memory_mb(),
-            "python": sys.version.split()[0],
-            "platform": platform.platform(),
-            "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - self.seconds())),
-        }
-
-
-def _peak_memory_mb() -> int | None:
-    try:
-        import resource
-    except ImportError:  # not on Windows
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return int(peak // (1 << 20 if sys.platform == "darwin" else 1 << 10))

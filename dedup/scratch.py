@@ -6,23 +6,27 @@ process's memory until it is let go of, which a thread sees to.
 
 from __future__ import annotations
 
+import ctypes
 import mmap
 import os
 import shutil
+import sys
 import tempfile
 import threading
 import time
 import weakref
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from dedup.config import Run
 from dedup.errors import OutputError
-from dedup.readers.sources import COMPRESSION_SUFFIXES, STANDARD_INPUT, Source
+from dedup.readers.sources import STANDARD_INPUT, Source
 from dedup.writers.atomic import disk_errors
 
 _STATM = Path("/proc/self/statm")
@@ -46,8 +50,8 @@ def check_room(folder: Path, sources: Iterable[Source]) -> None:
     need = 0
     for source in sources:
         if source.path != STANDARD_INPUT:
-            packed = source.path.lower().endswith(COMPRESSION_SUFFIXES)
-            need += Path(source.path).stat().st_size * _DISK_FACTOR * (_UNPACKED if packed else 1)
+            factor = _DISK_FACTOR * (_UNPACKED if source.is_packed else 1)
+            need += Path(source.path).stat().st_size * factor
     there = next(above for above in (folder, *folder.absolute().parents) if above.exists())
     free = shutil.disk_usage(there).free
     if need > free:
@@ -104,6 +108,14 @@ class Scratch:
         if hasattr(mmap, "MADV_DONTNEED"):  # not on Windows
             for mapped in list(self._maps):
                 mapped.madvise(mmap.MADV_DONTNEED)
+
+
+def release_unused() -> None:
+    """Give memory that was freed back to the system."""
+    pa.default_memory_pool().release_unused()
+    if sys.platform == "linux":
+        with suppress(AttributeError):  # not glibc
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 def _watch(watched: weakref.ref[Scratch], most: int) -> None:

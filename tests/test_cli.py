@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -36,7 +36,7 @@ class Summary:
     out: Path
     rejected: int
     report: dict[str, Any]
-    seconds: float = 1.0
+    run: dict[str, Any] = field(default_factory=lambda: {"seconds": 1.0})
 
 
 class FakePipeline:

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 from check_promises import Check, kept_text, read_lines, words_of
+from typer.testing import CliRunner
 
+from dedup.cli import app
 from dedup.config import Config
 from dedup.originals import restore
 from dedup.pipeline import clean
@@ -295,3 +297,15 @@ def test_a_broken_dump_is_finished_and_nothing_else_is_lost(tmp_path: Path) -> N
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text("utf-8"))
     assert manifest["counts"]["posts"] == 8
     assert manifest["counts"]["rejected"] == 3
+
+
+def test_verbose_shows_what_each_stage_took(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done = CliRunner().invoke(app, ["clean", str(DATA / "forum.jsonl"), "-o", str(out), "--verbose"])
+    assert done.exit_code == 0, done.stderr
+    facts = json.loads((out / "run.json").read_text())
+    names = [line.split()[0] for line in done.stdout.partition("peak memory")[2].splitlines() if line.strip()]
+    assert names == [name.split()[0] for name in facts["stages"]] + ["all"]
+    assert {"read", "quotes", "match", "decide", "write"} <= facts["stages"].keys()
+    assert facts["input_bytes"] == (DATA / "forum.jsonl").stat().st_size
+    assert all(took["seconds"] >= 0 for took in facts["stages"].values())

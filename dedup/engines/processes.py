@@ -17,9 +17,12 @@ from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar
 
 from dedup.errors import DedupError
+from dedup.scratch import release_unused
 
 Result = TypeVar("Result")
 
+_REST_SECONDS = 0.5
+"""A process that has nothing to do for so long gives memory back."""
 _SIGNALS = {signal.SIGINT, signal.SIGTERM}
 
 
@@ -104,7 +107,12 @@ def _work(calls: Connection, parent: int) -> None:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     with suppress(EOFError, OSError):  # nobody is there any more
-        while (call := calls.recv()) is not None:
+        while True:
+            if not calls.poll(_REST_SECONDS):
+                release_unused()
+            call = calls.recv()
+            if call is None:
+                return
             calls.send(_answer(*call))
             del call
 

@@ -69,6 +69,7 @@ def pair_up(
     settings: Match | None = None,
     run: Run = map,
     zeros: Zeros = np.zeros,
+    advance: Callable[[int], None] = lambda _: None,
 ) -> Pairs:
     """Pairs of posts whose own words are at least `settings.threshold` similar.
 
@@ -77,6 +78,7 @@ def pair_up(
     rank: int64 [posts], smaller is earlier. active: bool [posts], which posts take part.
     run: like `map`, over calls that hold no GIL and may run at the same time, such as a thread pool's.
     zeros: like `np.zeros`, for the one array that is large; it may lie in a file.
+    advance: told of posts whose signatures are made.
 
     No pair is below the threshold. Two posts of similarity s meet with the chance `recall_at(s)`; where
     they meet they are compared if the earlier one leads the bucket, that is, matches none before it
@@ -87,7 +89,8 @@ def pair_up(
     words = _Words(offsets, hashes, state)
     posts = np.flatnonzero(active)
     posts = posts[np.argsort(rank[posts], kind="stable")]
-    keys = _sketch_all(posts, words, settings, run, zeros)
+    keys = zeros((settings.bands, len(posts)), np.uint64)
+    _sketch_all(posts, words, settings, run, keys, advance)
     known = np.zeros(1024, np.int64)
     results = [_Compared(np.zeros(0, np.int64), np.zeros(0), 0)]
     count = 0
@@ -109,15 +112,19 @@ def pair_up(
 
 
 def _sketch_all(
-    posts: NDArray[np.int64], words: _Words, settings: Match, run: Run, zeros: Zeros
-) -> NDArray[np.uint64]:
-    """The band keys of all posts, uint64 [bands, posts]; no signature outlives its chunk."""
-    keys = zeros((settings.bands, len(posts)), np.uint64)
+    posts: NDArray[np.int64],
+    words: _Words,
+    settings: Match,
+    run: Run,
+    keys: NDArray[np.uint64],
+    advance: Callable[[int], None],
+) -> None:
+    """Fill in the band keys of all posts, uint64 [bands, posts]; no signature outlives its chunk."""
     starts = range(0, len(posts), _CHUNK)
     sketch = partial(_sketch, posts=posts, words=words, settings=settings)
     for start, chunk in zip(starts, run(sketch, starts), strict=True):
         keys[:, start : start + _CHUNK] = chunk
-    return keys
+        advance(chunk.shape[1])
 
 
 def _sketch(start: int, posts: NDArray[np.int64], words: _Words, settings: Match) -> NDArray[np.uint64]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +11,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from dedup.arrays import Int64s, UInt32s
+from dedup.clock import Watch, unwatched
 from dedup.config import Quotes
 from dedup.engines.base import Engine
 from dedup.index import Index
@@ -55,13 +56,19 @@ class Passages(NamedTuple):
 NOTHING = Passages(np.zeros((0, within.SPAN_COLUMNS), np.int64), np.zeros((0, 3), np.int64))
 
 
-def find_passages(index: Index, settings: Quotes, engine: Engine) -> Passages:
+def find_passages(index: Index, settings: Quotes, engine: Engine, watch: Watch = unwatched) -> Passages:
     """All copied passages of all posts; `index.state` says afterwards which words are own."""
-    signatures = _signatures(index, settings, engine)
-    copies = [_within_threads(index, settings, engine)]
+    total = len(index.rank)
+    with watch("signatures", total, "posts") as bar:
+        signatures = _signatures(index, settings, engine, bar.advance)
+    with watch("quotes", total, "posts") as bar:
+        copies = [_within_threads(index, settings, engine, bar.advance)]
     if settings.across_threads:
-        copies.append(_across_threads(index, settings, engine))
-    return _without_found(join([signatures, _without_stock(join(copies), index, settings, engine)]))
+        with watch("across threads", total, "posts") as bar:
+            copies.append(_across_threads(index, settings, engine, bar.advance))
+    with watch("stock text", total, "posts") as bar:
+        found = _without_stock(join(copies), index, settings, engine, bar.advance)
+    return _without_found(join([signatures, found]))
 
 
 def align_pairs(index: Index, pairs: Pairs, settings: Quotes) -> Passages:
@@ -178,7 +185,9 @@ def _search(
     )
 
 
-def _within_threads(index: Index, settings: Quotes, engine: Engine) -> Passages:
+def _within_threads(
+    index: Index, settings: Quotes, engine: Engine, advance: Callable[[int], None]
+) -> Passages:
     threads = index.threads
 
     def search(job: tuple[int, int]) -> Passages:
@@ -199,7 +208,12 @@ def _within_threads(index: Index, settings: Quotes, engine: Engine) -> Passages:
             ]
         )
 
-    return join(list(engine.map_kernels(search, _jobs(index))))
+    found: list[Passages] = []
+    jobs = list(_jobs(index))
+    for (first, last), part in zip(jobs, engine.map_kernels(search, jobs), strict=True):
+        found.append(part)
+        advance(int(threads.offsets[last] - threads.offsets[first]))
+    return join(found)
 
 
 def _jobs(index: Index, job_words: int = _JOB_WORDS) -> Iterator[tuple[int, int]]:
@@ -215,7 +229,7 @@ def _jobs(index: Index, job_words: int = _JOB_WORDS) -> Iterator[tuple[int, int]
         first = last
 
 
-def _signatures(index: Index, settings: Quotes, engine: Engine) -> Passages:
+def _signatures(index: Index, settings: Quotes, engine: Engine, advance: Callable[[int], None]) -> Passages:
     mine = np.flatnonzero(
         (index.authors >= 0) & ~index.empty & (index.stands_for == np.arange(len(index.rank)))
     )
@@ -242,7 +256,10 @@ def _signatures(index: Index, settings: Quotes, engine: Engine) -> Passages:
 
     cuts = np.searchsorted(groups[:-1], np.arange(0, len(posts), _JOB_POSTS))
     cuts = np.unique(np.append(cuts, len(groups) - 1))
-    parts = list(engine.map_kernels(find, cuts[:-1], cuts[1:]))
+    parts: list[NDArray[np.int64]] = []
+    for last, part in zip(cuts[1:], engine.map_kernels(find, cuts[:-1], cuts[1:]), strict=True):
+        parts.append(part)
+        advance(int(groups[last]) - int(groups[cuts[len(parts) - 1]]))
     if not parts:
         return NOTHING
     found = np.concatenate(parts)
@@ -259,7 +276,9 @@ def _signatures(index: Index, settings: Quotes, engine: Engine) -> Passages:
     return Passages(spans, np.stack([found[:, 1], found[:, 3], words], axis=1))
 
 
-def _without_stock(passages: Passages, index: Index, settings: Quotes, engine: Engine) -> Passages:
+def _without_stock(
+    passages: Passages, index: Index, settings: Quotes, engine: Engine, advance: Callable[[int], None]
+) -> Passages:
     """Passages without stock text, whose words are own words again."""
     spans = passages.spans
     # quoted openly, or more of what is quoted openly
@@ -295,17 +314,21 @@ def _without_stock(passages: Passages, index: Index, settings: Quotes, engine: E
 
     # each job counts in arrays of its own, so there are no more of them than workers
     counts = np.zeros(slots, np.uint16)
-    for part in engine.map_kernels(count, _jobs(index, len(index.hashes) // engine.workers + 1)):
+    jobs = list(_jobs(index, len(index.hashes) // engine.workers + 1))
+    for (first, last), part in zip(jobs, engine.map_kernels(count, jobs), strict=True):
         counts += part
+        advance(int(threads.offsets[last] - threads.offsets[first]))
     stock = doubtful[stock_spans(starts, ends, table.keys, counts, index.hashes, settings.stock_threads)]
     for start, end in spans[stock][:, [within.START, within.END]].tolist():
         index.state[start:end] = within.OWN
     return Passages(np.delete(spans, stock, axis=0), passages.runs)
 
 
-def _across_threads(index: Index, settings: Quotes, engine: Engine) -> Passages:
+def _across_threads(
+    index: Index, settings: Quotes, engine: Engine, advance: Callable[[int], None]
+) -> Passages:
     posts = np.flatnonzero((index.stands_for == np.arange(len(index.rank))) & ~index.empty)
-    keys, places = _fingerprints(posts, index, engine)
+    keys, places = _fingerprints(posts, index, engine, advance)
     owners = np.searchsorted(index.offsets, places, side="right") - 1
     order = np.lexsort((index.rank[owners], keys))
     seeds, sources, _ = across.link(
@@ -329,7 +352,7 @@ def _across_threads(index: Index, settings: Quotes, engine: Engine) -> Passages:
 
 
 def _fingerprints(
-    posts: NDArray[np.int64], index: Index, engine: Engine
+    posts: NDArray[np.int64], index: Index, engine: Engine, advance: Callable[[int], None]
 ) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
     """The fingerprints that stand in the posts more often than once, as hashes and word positions."""
 
@@ -347,6 +370,7 @@ def _fingerprints(
     for part in engine.map_kernels(fingerprint, range(0, len(posts), _JOB_POSTS)):
         across.note_seen(part[0], once, twice)
         parts.append(part)
+        advance(_JOB_POSTS)
         if sum(len(keys) for keys, _ in parts) >= _PIECE:
             pieces.append(_gathered(parts, index))
             parts = []

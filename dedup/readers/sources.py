@@ -47,6 +47,11 @@ class Source:
         return self.path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
     @property
+    def is_packed(self) -> bool:
+        """Whether its name says that it is compressed."""
+        return self.path.lower().endswith(COMPRESSION_SUFFIXES)
+
+    @property
     def name(self) -> str:
         """The file's name without the suffix of its compression, for recognising the format."""
         name = self.path.replace("\\", "/").rpartition("/")[2]

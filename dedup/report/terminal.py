@@ -47,6 +47,29 @@ def print_summary(ratios: dict[str, Any], out: Path, seconds: float) -> None:
     _print_headline(console, ratios)
 
 
+def print_stages(run: dict[str, Any]) -> None:
+    """What each stage of a run took (the content of run.json): seconds, MB of input a second, memory."""
+    console = console_on_stdout()
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column("stage")
+    for name in ("seconds", "MB/s", "peak memory"):
+        table.add_column(name, justify="right")
+    for name, took in run["stages"].items():
+        table.add_row(Text(name), *_took(took))
+    whole = {**run, "mb_per_second": run["input_bytes"] / 1e6 / run["seconds"] if run["seconds"] else None}
+    table.add_row(Text("all"), *_took(whole), style="bold")
+    console.print(table)
+
+
+def _took(facts: dict[str, Any]) -> list[str]:
+    speed, peak = facts["mb_per_second"], facts["peak_memory_mb"]
+    return [
+        f"{facts['seconds']:,.1f}",
+        f"{speed:,.1f}" if speed is not None else "",
+        f"{peak:,} MB" if peak is not None else "",
+    ]
+
+
 def print_report(ratios: dict[str, Any]) -> None:
     """The whole report: totals, kinds, and where the copies are."""
     console = console_on_stdout()

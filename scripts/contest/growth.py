@@ -67,6 +67,6 @@ def _run(dump: Path, setting: Setting) -> dict[str, Any]:
     row: dict[str, Any] = {"bytes": dump.stat().st_size, **measured._asdict(), "stages": {}}
     if not measured.failure:
         facts = json.loads((out / "cleaned" / "run.json").read_text(encoding="utf-8"))
-        row["stages"] = facts["stages"]
+        row["stages"] = {name: took["seconds"] for name, took in facts["stages"].items()}
     shutil.rmtree(out)
     return row
