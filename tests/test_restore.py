@@ -92,3 +92,18 @@ def test_a_corpus_that_lost_a_post_is_noticed(tmp_path: Path, output_format: Any
     last.write_bytes(b"")
     with pytest.raises(OutputError):
         list(restore(tmp_path))
+
+
+@pytest.mark.parametrize("cut", [1, 3, 9])
+@pytest.mark.parametrize("folder", ["corpus", "provenance"])
+def test_a_shard_without_its_end_is_not_taken_for_a_whole_one(tmp_path: Path, folder: str, cut: int) -> None:
+    write_output(tmp_path, [post(number, f"lantern {number}") for number in range(9)])
+    (shard,) = (tmp_path / folder).iterdir()
+    content = shard.read_bytes()
+    read = outputs.read_corpus if folder == "corpus" else outputs.read_provenance
+    for damaged in (content[:-cut], content + b"\n" * cut):
+        shard.write_bytes(damaged)
+        with pytest.raises(OutputError, match="part-00000"):
+            list(read(tmp_path))
+        with pytest.raises(OutputError):
+            list(restore(tmp_path))

@@ -21,6 +21,8 @@ from dedup.writers.atomic import AtomicFile, OutputFile
 
 SLICE_BYTES = 1 << 20
 _WAITING_SLICES = 8
+_PIECE_BYTES = 4 << 10
+"""A small piece, because zstd gives all that it holds at once."""
 
 
 class ShardWriter:
@@ -137,14 +139,27 @@ class ShardWriter:
 
 
 def read_blocks(path: Path) -> Iterator[bytes]:
-    """The decompressed bytes of a shard, in blocks of at most a few megabytes.
+    """The decompressed bytes of a shard, in blocks of some megabytes.
 
-    Raises OutputError when the shard is missing or damaged.
+    Raises OutputError when the shard is missing, damaged, or longer or shorter than it was.
     """
+    unpack = (
+        zstandard.ZstdDecompressor().decompressobj()
+    )  # a stream reader takes a torn frame for a whole one
+    waiting: list[bytes] = []
+    size = 0
     try:
-        with path.open("rb") as file, zstandard.ZstdDecompressor().stream_reader(file) as stream:
-            while block := stream.read(4 * SLICE_BYTES):
-                yield block
+        with path.open("rb") as file:
+            while piece := file.read(_PIECE_BYTES):
+                waiting.append(unpack.decompress(piece))
+                size += len(waiting[-1])
+                if size >= 4 * SLICE_BYTES:
+                    yield b"".join(waiting)
+                    waiting, size = [], 0
+        if not unpack.eof or unpack.unused_data:
+            raise OutputError("is damaged (its end is missing, or something follows it).", where=str(path))
+        if size:
+            yield b"".join(waiting)
     except OSError as error:
         raise OutputError(f"cannot be read ({error.strerror}).", where=str(path)) from error
     except zstandard.ZstdError as error:
