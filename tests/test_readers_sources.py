@@ -67,6 +67,16 @@ def test_arguments_in_order_and_folders_by_name(tmp_path: Path) -> None:
     ]
 
 
+def test_of_an_output_folder_only_the_corpus_is_read(forum_out: Path, tmp_path: Path) -> None:
+    folder = forum_out.as_posix()
+    paths = [source.path for source in find_sources([folder])]
+    assert paths == [f"{folder}/corpus/part-00000.jsonl.zst"]
+    (tmp_path / "corpus").mkdir()  # no output folder, but for its name
+    (tmp_path / "corpus" / "a.jsonl").write_text("{}")
+    (tmp_path / "manifest.json").write_text("{}")
+    assert len(find_sources([tmp_path])) == 2
+
+
 def test_globs_and_double_mention(tmp_path: Path) -> None:
     for name in ("x1.jsonl", "x2.jsonl", "y.jsonl"):
         (tmp_path / name).write_bytes(lines(name))

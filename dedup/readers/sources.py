@@ -79,7 +79,8 @@ def find_sources(paths: Iterable[str | os.PathLike[str]]) -> list[Source]:
     """All inputs that `paths` name: in the order of the arguments, folders walked in order of names.
 
     Globs that no shell expanded are expanded, "-" is standard input, hidden files below a folder are
-    left out, and a file that is reached twice (also by a symbolic link) stands once.
+    left out, and a file that is reached twice (also by a symbolic link) stands once. Of a folder that a run
+    wrote only the corpus is input: the rest of it are no posts.
 
     Raises InputError when a path does not exist or leads to no file.
     """
@@ -143,6 +144,8 @@ def _walk(folder: str, above: set[str]) -> list[str]:
         raise InputError(
             f"the folder cannot be listed ({error.strerror}).", where=folder, hint="Check its permissions."
         ) from None
+    if {"corpus", "provenance", "manifest.json"} <= {entry.name for entry in ordered}:
+        ordered = [entry for entry in ordered if entry.name == "corpus"]
     for entry in ordered:
         if entry.name.startswith("."):
             continue
