@@ -54,7 +54,10 @@ def test_no_cell_is_a_formula_or_hides_anything(name: str) -> None:
     assert not any(char in row["name"] for char in "\x00\x1b\r\u202e\u2066")
 
 
-@pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])
+@pytest.mark.parametrize(
+    "name",
+    ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\uff1d1+1", "\uff0b1", "\uff0d1", "\uff20SUM(A1)"],
+)
 def test_formulas_get_an_apostrophe(name: str) -> None:
     (row,) = rows_of(to_csv([Table("t", ("name", "posts"), [(name, 1)])]))
     assert row["name"].startswith("'")

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 
 from dedup.report.visible import visible, visible_line
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""The last four are the first four in full width, which some spreadsheets take for them."""
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+.!|~&$:@^-])")
 _TOP = 10
 
