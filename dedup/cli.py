@@ -432,7 +432,11 @@ def restore(
     ] = None,
     ids: Annotated[
         list[str] | None,
-        typer.Option("--ids", metavar="ID,ID", help="Only these posts, separated by commas. Repeatable."),
+        typer.Option(
+            "--ids",
+            metavar="ID,ID",
+            help='Only these posts, separated by commas; one with a comma in "". Repeatable.',
+        ),
     ] = None,
     reason: Annotated[
         list[str] | None,
@@ -449,8 +453,8 @@ def restore(
     from dedup.originals import restore as restore_posts
     from dedup.report.visible import json_line
 
-    wanted = {one for group in ids or [] for one in group.split(",") if one}
-    posts = restore_posts(out, ids=wanted or None, reasons=_known_reasons(reason or []) or None)
+    wanted = None if ids is None else {one for group in ids for one in flags.names(group, "--ids")}
+    posts = restore_posts(out, ids=wanted, reasons=_known_reasons(reason or []) or None)
     lines = (json_line(post).encode() + b"\n" for post in posts)
     if output is None:
         _write_lines(lines)

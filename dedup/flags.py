@@ -6,6 +6,7 @@ The words a flag may take stand in `config` as well; they are written out here b
 
 from __future__ import annotations
 
+import csv
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -169,6 +170,20 @@ def numbers(text: str, kind: Callable[[str], Number], flag: str) -> list[Number]
         return [kind(part) for part in text.split(",")]
     except ValueError:
         raise ConfigError(f"{text!r} is no list of numbers.", where=flag, hint=f"Write {flag} 5,8.") from None
+
+
+def names(text: str, flag: str) -> list[str]:
+    """The names of a list with commas; one that has a comma itself stands in quotation marks, as in CSV.
+
+    Raises ConfigError where there is none.
+    """
+    try:
+        found = [name for row in csv.reader([text]) for name in row if name]
+    except csv.Error:
+        found = []
+    if not found:
+        raise ConfigError(f"{text!r} is no list of names.", where=flag, hint=f"Write {flag} 5,8.")
+    return found
 
 
 def _fields(pairs: Sequence[str]) -> dict[str, str]:

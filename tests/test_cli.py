@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import typer
 from handmade import FOX, ODD, posts, write_output
+from hostile_forums import write_forum
 from typer.testing import CliRunner
 
 from dedup import cli, config, flags
@@ -204,6 +205,8 @@ def test_an_unknown_post(out: Path) -> None:
 
 def test_unknown_reason_and_ids_of_restore(out: Path) -> None:
     assert run.invoke(app, ["restore", str(out), "--reason", "qoute"]).exit_code == 2
+    for nothing in ("", ",", "1\n2"):  # not everything
+        assert run.invoke(app, ["restore", str(out), "--ids", nothing]).exit_code == 2
     done = run.invoke(app, ["restore", str(out), "--ids", "1,nobody"])
     assert done.exit_code == 2 and "nobody" in done.stderr
 
@@ -359,6 +362,13 @@ def test_explain(out: Path) -> None:
     assert done.exit_code == 0 and "removed as quote" in done.stdout
     explained = json.loads(run.invoke(app, ["explain", str(out), "6", "--json"]).stdout)
     assert explained["text"] == ODD
+
+
+def test_ids_with_commas_can_be_asked_for(tmp_path: Path) -> None:
+    dump = write_forum(tmp_path / "a, b.jsonl", [{"text": f"A lantern by quarry {n}."} for n in (1, 2, 3)])
+    assert run.invoke(app, ["clean", str(dump), "-o", str(tmp_path / "out"), "-q"]).exit_code == 0
+    done = run.invoke(app, ["restore", str(tmp_path / "out"), "--ids", f'"{dump}#1","{dump}#3"'])
+    assert [json.loads(line)["id"] for line in done.stdout.splitlines()] == [f"{dump}#1", f"{dump}#3"]
 
 
 def test_restore(out: Path, tmp_path: Path) -> None:
