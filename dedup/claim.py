@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, Self
 from dedup import memo
 from dedup.config import Config
 from dedup.errors import InputError, OutputError
-from dedup.outputs import FORMAT, MANIFEST, OURS, is_finished, load_manifest, versions
+from dedup.outputs import FORMAT, MANIFEST, OURS, RUN_FACTS, is_finished, load_manifest, versions
 from dedup.writers.atomic import WORK_FOLDER, sync_folder
 
 _MARKER, _LOCK = "run-started.json", "lock"
@@ -186,7 +186,7 @@ def _read_marker(work: Path) -> dict[str, Any] | None:
     """What the folder was begun for; None where a run was stopped before it could say."""
     try:
         found = json.loads((work / _MARKER).read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
 
@@ -254,7 +254,7 @@ def _clear(out: Path, everything: bool) -> None:
 def _earlier_files(out: Path) -> list[Path]:
     """What an earlier run wrote: for a finished one what its manifest lists, else all names we give."""
     if is_finished(out):
-        names = {file.path for file in load_manifest(out).outputs} | {"report.json", "run.json", MANIFEST}
+        names = {file.path for file in load_manifest(out).outputs} | {"report.json", RUN_FACTS, MANIFEST}
     else:
         names = {path.relative_to(out).as_posix() for path in (*out.glob("*/*"), *out.glob("*"))}
     # Never through a link that leads out of the folder. The manifest goes first: without it, what is

@@ -45,7 +45,7 @@ def is_kept(folder: Path) -> bool:
     """Whether a result is there, complete and undamaged; a damaged one is taken away."""
     if not folder.is_dir():
         return False
-    with suppress(OSError, ValueError, AttributeError):
+    with suppress(OSError, ValueError, AttributeError, RecursionError):
         sums = json.loads((folder / _DONE).read_bytes())
         if all(_sum(folder / name) == known for name, known in sums.items()):
             return True

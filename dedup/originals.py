@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ from dedup.outputs import load_manifest, read_corpus, read_provenance
 
 
 def restore(
-    out: Path, ids: Collection[str] | None = None, reasons: Collection[str] | None = None
+    out: str | os.PathLike[str],
+    ids: Collection[str] | None = None,
+    reasons: Collection[str] | None = None,
 ) -> Iterator[dict[str, Any]]:
     """The input posts of a finished output folder, in input order, with their raw text.
 
@@ -23,6 +26,7 @@ def restore(
     that comes back: what was removed or repaired for other reasons stays so. Raises OutputError for a post
     whose text is not what it was, and PostNotFoundError, at the end, for an id that does not exist.
     """
+    out = Path(out)
     types = load_manifest(out).types
     missing = set(ids or ())
     first = True

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import shutil
 import unicodedata
@@ -31,7 +32,7 @@ from dedup.writers.text import TextPosts
 
 FORMAT = 1
 """Version of the output folder's layout."""
-MANIFEST = "manifest.json"
+MANIFEST, RUN_FACTS = "manifest.json", "run.json"
 OURS = re.compile(
     r"corpus/part-\d{5,}\.(jsonl\.zst|parquet|txt\.zst)|(provenance|rejected)/part-\d{5,}\.jsonl\.zst"
     r"|rejected/bytes-\d{5,}\.bin|report\.json|run\.json|manifest\.json"
@@ -81,13 +82,13 @@ def is_finished(out: Path) -> bool:
     """Whether `out` holds the complete output of a run."""
     try:
         found = json.loads((out / MANIFEST).read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return False
     return isinstance(found, dict) and "dedup" in found and "outputs" in found
 
 
 def write_json(out: Path, name: str, content: Any) -> OutputFile:
-    """Write `report.json`, `run.json` or the like, atomically."""
+    """Write `report.json` or the like, atomically."""
     file = AtomicFile(out, name)
     file.write(_json_bytes(content))
     return file.commit()
@@ -97,18 +98,25 @@ def _json_bytes(content: Any) -> bytes:
     return json.dumps(content, ensure_ascii=False, indent=1).encode() + b"\n"
 
 
-def _sum_of(manifest: dict[str, Any]) -> str:
-    return hashlib.sha256(_json_bytes({**manifest, "sha256": ""})).hexdigest()
+def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
+    """What is to be written as JSON, with a sum of itself as its last member: no other file has one of it."""
+    unsealed = {**content, "sha256": ""}
+    return {**unsealed, "sha256": hashlib.sha256(_json_bytes(unsealed)).hexdigest()}
 
 
-def manifest_is_whole(out: Path) -> bool:
-    """Whether the manifest of a finished folder is, byte for byte, as it was written."""
-    content = (out / MANIFEST).read_bytes()
+def is_whole(path: Path) -> bool:
+    """Whether a `sealed` file is, byte for byte, as it was written. Raises OSError."""
+    content = path.read_bytes()
     try:
         found = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
-    return content == _json_bytes(found) and found.get("sha256") == _sum_of(found)
+    return isinstance(found, dict) and content == _json_bytes(found) and found == sealed(found)
+
+
+def write_facts(out: Path, facts: Mapping[str, Any]) -> None:
+    """Write `run.json`. No manifest knows it: it differs from run to run, and the manifest does not."""
+    write_json(out, RUN_FACTS, sealed(facts))
 
 
 def write_manifest(
@@ -121,10 +129,7 @@ def write_manifest(
     types: TypePlan = TypePlan(),  # noqa: B008 - it is frozen
     against: Iterable[EarlierCorpus] = (),
 ) -> Manifest:
-    """Write `manifest.json`, which makes the folder a finished one, and remove the work folder.
-
-    `run.json` must not be among `outputs`: it differs from run to run, and the manifest does not.
-    """
+    """Write `manifest.json`, which makes the folder a finished one, and remove the work folder."""
     found = versions()
     manifest = Manifest(
         found["dedup"],
@@ -137,8 +142,9 @@ def write_manifest(
         types,
         list(against),
     )
-    manifest = msgspec.structs.replace(manifest, sha256=_sum_of(msgspec.to_builtins(manifest)))
-    write_json(out, MANIFEST, msgspec.to_builtins(manifest))
+    content = sealed(msgspec.to_builtins(manifest))
+    manifest = msgspec.structs.replace(manifest, sha256=content["sha256"])
+    write_json(out, MANIFEST, content)
     sync_folder(out)
     shutil.rmtree(out / WORK_FOLDER, ignore_errors=True)
     return manifest
@@ -173,15 +179,16 @@ def load_manifest(out: Path) -> Manifest:
                 hint="Give its command again to go on with it.",
             ) from None
         raise OutputError("is not an output folder of dedup.", where=str(out), hint=hint) from None
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise OutputError(f"is not a manifest of dedup ({error}).", where=str(out / MANIFEST)) from None
 
 
-def read_provenance(out: Path) -> Iterator[dict[str, Any]]:
+def read_provenance(out: str | os.PathLike[str]) -> Iterator[dict[str, Any]]:
     """The provenance records of a finished output folder, in input order, one shard block at a time.
 
     Raises OutputError when the folder is not finished or a shard is missing or damaged.
     """
+    out = Path(out)
     return _read_json_lines(out, _shards(load_manifest(out), "provenance/", ".jsonl.zst"))
 
 
@@ -193,12 +200,13 @@ def read_rejected(out: Path) -> Iterator[dict[str, Any]]:
     return _read_json_lines(out, _shards(load_manifest(out), "rejected/", ".jsonl.zst"))
 
 
-def read_corpus(out: Path) -> Iterator[dict[str, Any]]:
+def read_corpus(out: str | os.PathLike[str]) -> Iterator[dict[str, Any]]:
     """The corpus records of a finished output folder, in input order and whatever its format.
 
     A text corpus has no ids and no metadata; its records take the id from the provenance, and their
     `created` is null. Raises OutputError as `read_provenance` does.
     """
+    out = Path(out)
     manifest = load_manifest(out)
     if shards := _shards(manifest, "corpus/", ".jsonl.zst"):
         return ({**record, "created": record.get("created")} for record in _read_json_lines(out, shards))
@@ -210,6 +218,11 @@ def read_corpus(out: Path) -> Iterator[dict[str, Any]]:
 def corpus_files(manifest: Manifest) -> list[str]:
     """The shards of the corpus, whatever its format, in order."""
     return _shards(manifest, "corpus/", "")
+
+
+def provenance_files(manifest: Manifest) -> list[str]:
+    """The shards of the provenance, in order."""
+    return _shards(manifest, "provenance/", "")
 
 
 def _shards(manifest: Manifest, folder: str, ending: str) -> list[str]:
@@ -226,7 +239,7 @@ def _read_json_lines(out: Path, shards: list[str]) -> Iterator[dict[str, Any]]:
         try:
             for block in read_line_blocks(out / name):
                 yield from decoder.decode_lines(block)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise OutputError(f"is damaged ({error}).", where=str(out / name)) from error
 
 

@@ -7,6 +7,7 @@ restored from its edits; every removed passage looked up in the text that is sai
 from __future__ import annotations
 
 import hashlib
+import os
 import sqlite3
 from bisect import bisect_right
 from collections import Counter
@@ -23,11 +24,11 @@ from dedup.earlier import read_earlier
 from dedup.errors import DedupError, OutputError
 from dedup.evidence import Evidence
 from dedup.originals import read_posts, restore_text
-from dedup.outputs import MANIFEST, OURS, Manifest, load_manifest, manifest_is_whole
+from dedup.outputs import MANIFEST, OURS, RUN_FACTS, Manifest, is_whole, load_manifest
 
 MOST_PROBLEMS = 1000
 """More are counted, and not listed."""
-_UNLISTED = {MANIFEST, "run.json"}
+_UNLISTED = {MANIFEST, RUN_FACTS}
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -51,16 +52,16 @@ class Verified(msgspec.Struct, frozen=True):
     problem_count: int
 
 
-def verify(out: Path) -> Verified:
+def verify(out: str | os.PathLike[str]) -> Verified:
     """Check a finished output folder against its manifest and against the promises.
 
     Every file has the sum that the manifest says, every post can be restored to the raw text that was
     read, every removed passage stands in kept text to the degree its score says, and every dropped
-    copy resembles the post that stands for it as much as its record says. `run.json` is not looked at:
-    it holds timings, and the manifest does not know it. Raises OutputError when `out` is not a finished
-    output folder.
+    copy resembles the post that stands for it as much as its record says. `run.json` holds timings and
+    may be missing; where it is there, it has the sum that it names itself. Raises OutputError when `out`
+    is not a finished output folder.
     """
-    check = _Check(out, load_manifest(out))
+    check = _Check(Path(out), load_manifest(Path(out)))
     check.sums()
     check.posts()
     return Verified(check.files, check.post_count, check.passages, check.problems, check.problem_count)
@@ -89,8 +90,9 @@ class _Check:
 
     def sums(self) -> None:
         """All files are there, no others are, and each is byte for byte what was written."""
-        if not manifest_is_whole(self.out):
-            self.complain("is not as it was written", MANIFEST)
+        for name in (MANIFEST, RUN_FACTS):
+            if (problem := _is_not_whole(self.out / name)) is not None:
+                self.complain(problem, name)
         listed = set()
         for file in self.manifest.outputs:
             self.files += 1
@@ -159,6 +161,9 @@ class _Check:
                 for post_id, text in read_earlier(corpus.name):
                     post = {"id": post_id, "action": "keep", "edits": []}
                     evidence.look_up(post, text, corpus.name)
+                for file in corpus.files:
+                    if (problem := _differs(Path(file.path), file.sha256, file.bytes)) is not None:
+                        self.complain(f"{file.path!r} stood here before and {problem}", MANIFEST)
             except DedupError as error:
                 evidence.give_up(corpus.name)
                 self.complain(f"what stands in {corpus.name!r} was not looked up: {error.message}", MANIFEST)
@@ -170,6 +175,15 @@ class _Check:
         shard = min(bisect_right(self._last, number), len(self._shards) - 1)
         first = self._last[shard - 1] if shard else 0
         return _Place(self._shards[shard], number - first + 1)
+
+
+def _is_not_whole(path: Path) -> str | None:
+    try:
+        return None if is_whole(path) else "is not as it was written (the sha256 it names itself differs)"
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
 
 
 def _differs(path: Path, sha256: str, size: int) -> str | None:

@@ -130,3 +130,11 @@ def test_nothing_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     dedup.find_quotes(POSTS)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_folders_may_be_named_by_strings(forum_out: Path) -> None:
+    name = str(forum_out)
+    assert dedup.verify(name).problems == []
+    assert next(iter(dedup.read_corpus(name))) == next(iter(dedup.read_corpus(forum_out)))
+    assert next(iter(dedup.read_provenance(name))) == next(iter(dedup.read_provenance(forum_out)))
+    assert next(iter(dedup.restore(name))) == next(iter(dedup.restore(forum_out)))

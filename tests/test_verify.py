@@ -21,7 +21,7 @@ from test_promises import cleaned, few
 from typer.testing import CliRunner
 
 from dedup.cli import app
-from dedup.outputs import _json_bytes, _sum_of
+from dedup.outputs import _json_bytes, sealed
 from dedup.verification import Verified, verify
 
 CORPUS, PROVENANCE = "corpus/part-00000.jsonl.zst", "provenance/part-00000.jsonl.zst"
@@ -60,7 +60,7 @@ def test_whatever_a_run_writes(posts: list[Record], decide: Record) -> None:
 
 
 def test_a_flipped_byte_is_found_wherever_it_is(out: Path) -> None:
-    for path in sorted(path for path in out.rglob("*") if path.is_file() and path.name != "run.json"):
+    for path in sorted(path for path in out.rglob("*") if path.is_file()):
         content = path.read_bytes()
         places = {*range(0, len(content), max(1, len(content) // 8)), len(content) - 1}
         for at, bit in itertools.product(places, (4, 128)):
@@ -106,8 +106,7 @@ def rewrite(out: Path, name: str, change: Callable[[list[Record]], None]) -> Non
     for file in manifest["outputs"]:
         if file["path"] == name:
             file |= {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data), "records": len(records)}
-    manifest["sha256"] = _sum_of(manifest)
-    (out / "manifest.json").write_bytes(_json_bytes(manifest))
+    (out / "manifest.json").write_bytes(_json_bytes(sealed(manifest)))
 
 
 def test_a_changed_text_is_named_by_file_and_record(out: Path) -> None:
@@ -210,3 +209,19 @@ def test_a_manifest_that_lists_no_provenance(out: Path) -> None:
     content = (out / "manifest.json").read_bytes()
     (out / "manifest.json").write_bytes(content.replace(b"provenance/part", b"provenancf/part"))
     assert {problem.file for problem in verify(out).problems} >= {"manifest.json"}
+
+
+def test_run_json_may_be_missing_and_not_changed(out: Path) -> None:
+    (out / "run.json").unlink()
+    assert verify(out).problems == []
+    (out / "run.json").write_text("{}")
+    (problem,) = verify(out).problems
+    assert problem.file == "run.json"
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "run.json", "report.json"])
+def test_files_nested_without_end_are_damaged_and_no_crash(out: Path, name: str) -> None:
+    (out / name).write_text("[" * 200_000)
+    done = CliRunner().invoke(app, ["verify", str(out)])
+    assert done.exit_code in (1, 4) and name in done.stdout + done.stderr
+    assert "unexpected" not in done.stderr

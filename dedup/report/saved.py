@@ -40,7 +40,7 @@ def ratios_of_output(folder: Path) -> dict[str, Any]:
         from dedup.report.recount import recount
 
         return recount(folder)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise OutputError(
             f"cannot be read ({error}).", where=str(path), hint="Delete it, and it is counted again."
         ) from None
