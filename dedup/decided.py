@@ -15,6 +15,18 @@ _IDS = "ids.arrow"
 _IDS_SCHEMA = pa.schema([pa.field("id", pa.string(), nullable=False)])
 
 
+class Recounted(NamedTuple):
+    """Where an earlier corpus is not what it would be, had it been cleaned together with what came since.
+
+    signatures: int64, the posts of earlier corpora with a signature that has turned out to be one only now,
+    and stays there. stock: int64, numbers of pieces (see `removed`) of what has turned out to be stock text
+    only now, and is gone there.
+    """
+
+    signatures: NDArray[np.int64]
+    stock: NDArray[np.int64]
+
+
 class Decided(NamedTuple):
     """What becomes of all posts of a stage.
 
@@ -26,6 +38,7 @@ class Decided(NamedTuple):
     offsets: NDArray[np.int64]
     months: NDArray[np.int32]
     decisions: Decisions
+    recounted: Recounted
     ids: list[pa.StringArray]
 
 
@@ -48,7 +61,12 @@ def read_decided(folder: Path) -> Decided:
         reader = pa.ipc.open_file(source)
         ids = [reader.get_batch(number).column(0) for number in range(reader.num_record_batches)]
     return Decided(
-        load("blocks"), load("offsets"), load("months"), Decisions(*map(load, Decisions._fields)), ids
+        load("blocks"),
+        load("offsets"),
+        load("months"),
+        Decisions(*map(load, Decisions._fields)),
+        Recounted(*map(load, Recounted._fields)),
+        ids,
     )
 
 
@@ -58,4 +76,5 @@ def _arrays(decided: Decided) -> dict[str, NDArray[Any]]:
         "offsets": decided.offsets,
         "months": decided.months,
         **decided.decisions._asdict(),
+        **decided.recounted._asdict(),
     }

@@ -23,6 +23,7 @@ from dedup.quotes.attribution import Names, hash_names, name_table
 from dedup.quotes.marks import Marks
 from dedup.quotes.threads import Threads, group_threads
 from dedup.quotes.within import IN_TAG, count_own
+from dedup.removed import Removed, place_removed
 from dedup.scratch import Scratch, memory_for
 from dedup.stage import KEYS, Stage
 from dedup.text.tokens import TAG
@@ -45,6 +46,7 @@ class Index(NamedTuple):
     come before all others, and are protected.
     authors: int32, codes, -1 unknown; author_names: uint64, hashes of names, 0 unknown.
     stands_for: int64, the first post of the same text. empty, protected: bool.
+    removed: text of earlier corpora that is only counted; its words stand behind those of all posts.
     scratch: makes the large arrays.
     """
 
@@ -66,6 +68,7 @@ class Index(NamedTuple):
     stands_for: NDArray[np.int64]
     empty: NDArray[np.bool_]
     protected: NDArray[np.bool_]
+    removed: Removed
     scratch: Scratch
 
 
@@ -126,12 +129,31 @@ def _index(
     np.cumsum(keys["words"][input_of], out=offsets[1:])
     memory = memory_for(config.run, _WORD_BYTES * int(offsets[-1]), engine.workers)
     scratch = Scratch(stage.folder, memory)
-    hashes, info = scratch.zeros(int(offsets[-1]), np.uint32), scratch.zeros(int(offsets[-1]), np.uint16)
-    state = scratch.zeros(len(hashes), np.uint8)
+    gone = [stage.removed_words(name) for _, name in stage.removed]
+    words_in_all = int(offsets[-1]) + sum(words.num_rows for words in gone)
+    hashes, info = scratch.zeros(words_in_all, np.uint32), scratch.zeros(words_in_all, np.uint16)
+    state = scratch.zeros(words_in_all, np.uint8)
     for number in range(stage.blocks):
         words, posts = stage.words(number), slice(*blocks[number : number + 2])
         _place(words.offsets, words.hashes, words.info, offsets[number_of[posts]], hashes, info, state)
         advance(posts.stop - posts.start)
+    removed = place_removed(
+        stage,
+        blocks,
+        number_of,
+        id_hashes,
+        keys["thread_id"],
+        keys["author"],
+        authors,
+        threads.thread_of,
+        int(offsets[-1]),
+    )
+    at = int(offsets[-1])
+    for batch in gone:
+        there = slice(at, at + batch.num_rows)
+        hashes[there], info[there] = (batch.column(name).to_numpy() for name in ("hash", "info"))
+        state[there][info[there] & TAG != 0] = IN_TAG
+        at = there.stop
     sizes = count_own(offsets, info, state)
     index = Index(
         input_of=input_of,
@@ -161,6 +183,7 @@ def _index(
         ),
         empty=empty,
         protected=protected | earlier,
+        removed=removed,
         scratch=scratch,
     )
     # the ids of an earlier corpus are what they are; others may use them again

@@ -28,7 +28,7 @@ from dedup.clock import Clock, Watch, unwatched
 from dedup.config import Config, Read
 from dedup.decide import ACTIONS, NO_REASON, WHYS, Decisions, Policy, in_input_order, settle
 from dedup.decided import Decided, read_decided, write_decided
-from dedup.earlier import Earlier, count_overlap, find_earlier
+from dedup.earlier import Earlier, count_overlap, find_earlier, recount
 from dedup.engines.base import Engine
 from dedup.engines.local import LocalEngine
 from dedup.index import Index, index_posts
@@ -42,6 +42,7 @@ from dedup.quotes.find import Passages, align_pairs, find_passages, join, protec
 from dedup.quotes.within import count_own
 from dedup.readers import Block, Inputs, Source, find_sources, group_blocks, parse_blocks, read_blocks
 from dedup.readers.sources import STANDARD_INPUT
+from dedup.removed import read_removed
 from dedup.report.ratios import Ratios
 from dedup.results import Task, make_results, make_tasks
 from dedup.scratch import check_room
@@ -86,7 +87,7 @@ def clean(
     sources = [
         source for given in (*(corpus.paths for corpus in earlier), paths) for source in find_sources(given)
     ]
-    inputs = [source.path for source in sources]
+    inputs = [*(shard for corpus in earlier for shard in corpus.provenance), *(s.path for s in sources)]
     check_room(out, sources)
     with claim(out, force=force, inputs=inputs, config=config) as claimed:
         if claimed.resumed:
@@ -114,13 +115,19 @@ def run(
             )
             names: list[str] = []
             corpora: list[str] = []
+            removed: list[tuple[str, str]] = []
             # how the dump is to be read says nothing of what was there before
             plainly = msgspec.structs.replace(config, read=Read())
             for corpus, seen in zip(earlier, before, strict=True):
                 names += take(corpus.paths, config=plainly, inputs=seen)
                 corpora += [corpus.name] * (len(names) - len(corpora))
+                step = partial(read_removed, work=out / WORK_FOLDER, settings=config.normalize)
+                for name, shard in engine.map_batches(step, corpus.provenance):
+                    removed.append((corpus.name, name))
+                    seen.files.append(shard)
+                corpus.check_sums(seen.files)
             names += take(paths, config=config, inputs=inputs)
-            stage = Stage(out / WORK_FOLDER, names, corpora)
+            stage = Stage(out / WORK_FOLDER, names, corpora, removed)
         claimed.check_inputs()
         decided = decide_or_recall(stage, config, engine, clock)
         first = int(decided.blocks[len(corpora)])
@@ -139,10 +146,10 @@ def run(
     counts = count(decided.decisions, first, rejected.records)
     report = ratios.as_dict(rejected.records)
     if earlier:
-        report["against"] = count_overlap(stage, decided)
+        report["against"] = count_overlap([corpus.name for corpus in earlier], stage, decided)
     files.append(outputs.write_json(out, "report.json", report))
     facts = clock.facts(engine.workers, sum(file.bytes for file in inputs.files))
-    outputs.write_json(out, "run.json", facts)
+    outputs.write_facts(out, facts)
     outputs.write_manifest(
         out,
         inputs=_listed(inputs),
@@ -218,16 +225,17 @@ def read_one(blocks: list[Block], work: Path, config: Config) -> tuple[str | Non
 
 def decide_or_recall(stage: Stage, config: Config, engine: Engine, clock: Clock) -> Decided:
     """What becomes of all posts; kept, so that a run killed while it writes has only that left to do."""
-    folder = stage.folder / f"decided-{_digest(config.as_dict(), stage.names, stage.corpora)}"
+    basis = _digest(config.as_dict(), stage.names, stage.corpora, stage.removed)
+    folder = stage.folder / f"decided-{basis}"
     if memo.is_kept(folder):
         return read_decided(folder)
     index, ids = index_posts(stage, config, engine, clock.stage)
     passages = find_passages(index, config.quotes, engine, clock.stage)
     passages = resemble(index, passages, config, engine, clock.stage)
     with clock.stage("decide", None, "posts"):
-        decided = Decided(
-            index.blocks, index.input_offsets, index.months, decide(index, passages, config), ids
-        )
+        recounted = recount(stage, index, passages)
+        decisions = decide(index, passages, config)
+        decided = Decided(index.blocks, index.input_offsets, index.months, decisions, recounted, ids)
         memo.keep(folder, partial(write_decided, decided=decided))
     return decided
 

@@ -45,10 +45,22 @@ KEYS = pa.schema(
     ]
 )  # fmt: skip
 """One row a post of a block: all that ordering and threading look at, besides the date."""
+REMOVED = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),  # of the post it was removed from
+        pa.field("thread_id", pa.string()),
+        pa.field("author", pa.string()),  # of a dropped post
+        pa.field("kind", pa.uint8(), nullable=False),
+        pa.field("words", pa.int32(), nullable=False),
+    ]
+)
+"""A piece of text that an earlier run removed (see `removed`): one row each."""
+COPY_PIECE, SIGNATURE_PIECE, POST_PIECE = range(3)
+"""Kinds of pieces: a passage or the signature of a post that stayed, or a post that was dropped."""
 EMPTY_TEXTS = pa.array(["", "[deleted]", "[removed]"])
 
 _POSTS, _WORDS, _KEYS, _MARKS = "posts.arrow", "words.arrow", "keys.arrow", "marks.arrow"
-_REJECTS = "rejects.arrow"
+_REJECTS, _REMOVED = "rejects.arrow", "removed.arrow"
 
 
 def write_block(folder: Path, posts: pa.RecordBatch) -> None:
@@ -95,6 +107,17 @@ def read_rejects(folder: Path) -> pa.RecordBatch:
     return _read(path) if path.exists() else pa.RecordBatch.from_pylist([], REJECTED)
 
 
+def write_removed(
+    folder: Path, names: Sequence[pa.StringArray], kinds: NDArray[np.uint8], clean: pa.StringArray
+) -> None:
+    """Put pieces of removed text into a folder: the first columns of REMOVED, and their clean texts."""
+    tokens = tokenize(clean)
+    counts = pa.array(np.diff(tokens.offsets).astype(np.int32))
+    words = [tokens.hashes, tokens.info, tokens.starts, tokens.ends]
+    _write(folder / _REMOVED, pa.RecordBatch.from_arrays([*names, pa.array(kinds), counts], schema=REMOVED))
+    _write(folder / _WORDS, pa.RecordBatch.from_arrays([pa.array(a) for a in words], schema=WORDS))
+
+
 def holds_posts(folder: Path) -> bool:
     """Whether a block has any post."""
     return (folder / _POSTS).exists()
@@ -104,13 +127,20 @@ class Stage:
     """The blocks of a run, read back: folders of the work folder, in the order of the input.
 
     corpora: for each of the first blocks the earlier corpus it belongs to (see `earlier`); the others are
-    the dump's.
+    the dump's. removed: what was removed from earlier corpora, as pairs of corpus and folder.
     """
 
-    def __init__(self, folder: Path, names: Sequence[str], corpora: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        names: Sequence[str],
+        corpora: Sequence[str] = (),
+        removed: Sequence[tuple[str, str]] = (),
+    ) -> None:
         self.folder = folder
         self.names = names
         self.corpora = corpora
+        self.removed = removed
         self.blocks = len(names)
 
     def posts(self, number: int) -> pa.RecordBatch:
@@ -130,6 +160,14 @@ class Stage:
         words = _read(self.folder / self.names[number] / _WORDS)
         per_post = self.keys(number).column("words").to_numpy()
         return Tokens(_offsets(per_post), *(column.to_numpy() for column in words.columns))
+
+    def removed_pieces(self, name: str) -> pa.RecordBatch:
+        """REMOVED of a folder of removed text."""
+        return _read(self.folder / name / _REMOVED)
+
+    def removed_words(self, name: str) -> pa.RecordBatch:
+        """The WORDS of its pieces, one after another."""
+        return _read(self.folder / name / _WORDS)
 
 
 def corpora_of(stage: Stage, blocks: NDArray[np.int64], posts: NDArray[np.int64]) -> pa.StringArray:

@@ -26,6 +26,7 @@ from dedup.quotes.boilerplate import (
     stock_spans,
 )
 from dedup.quotes.threads import WINDOW_POSTS
+from dedup.stage import SIGNATURE_PIECE
 from dedup.text.tokens import tokenize
 
 SIGNATURE = 1 << 10
@@ -209,33 +210,35 @@ def _within_threads(
         )
 
     found: list[Passages] = []
-    jobs = list(_jobs(index))
+    jobs = list(_jobs(_posts_alone(index)))
     for (first, last), part in zip(jobs, engine.map_kernels(search, jobs), strict=True):
         found.append(part)
         advance(int(threads.offsets[last] - threads.offsets[first]))
     return join(found)
 
 
-def _jobs(index: Index, job_words: int = _JOB_WORDS) -> Iterator[tuple[int, int]]:
+def _jobs(everything: _Everything, job_words: int = _JOB_WORDS) -> Iterator[tuple[int, int]]:
     """Ranges of threads of about equally many words."""
-    threads = index.threads
-    words = np.diff(index.offsets)[threads.posts]
-    before = np.concatenate([[0], np.cumsum(words)])[threads.offsets]
+    offsets = everything.thread_offsets
+    words = np.diff(everything.offsets)[everything.posts]
+    before = np.concatenate([[0], np.cumsum(words)])[offsets]
     first = 0
-    while first < len(threads.offsets) - 1:
+    while first < len(offsets) - 1:
         last = max(first + 1, int(np.searchsorted(before, before[first] + job_words)))
-        last = min(last, len(threads.offsets) - 1)
+        last = min(last, len(offsets) - 1)
         yield first, last
         first = last
 
 
 def _signatures(index: Index, settings: Quotes, engine: Engine, advance: Callable[[int], None]) -> Passages:
-    mine = np.flatnonzero(
-        (index.authors >= 0) & ~index.empty & (index.stands_for == np.arange(len(index.rank)))
-    )
-    order = np.lexsort((index.rank[mine], index.authors[mine]))
+    everything, removed, count = _with_removed(index), index.removed, len(index.rank)
+    mine = np.flatnonzero((index.authors >= 0) & ~index.empty & (index.stands_for == np.arange(count)))
+    mine = np.append(mine, count + np.flatnonzero(removed.authors >= 0))
+    authors = np.append(index.authors, removed.authors)
+    # what was removed comes last: it is counted, and nobody's source
+    order = np.lexsort((np.append(index.rank, np.arange(count, len(authors)))[mine], authors[mine]))
     posts = mine[order]
-    groups = np.flatnonzero(np.diff(index.authors[posts], prepend=-1, append=-1))
+    groups = np.flatnonzero(np.diff(authors[posts], prepend=-1, append=-1))
 
     def find(first: int, last: int) -> NDArray[np.int64]:
         rounds: list[NDArray[np.int64]] = []
@@ -244,11 +247,11 @@ def _signatures(index: Index, settings: Quotes, engine: Engine, advance: Callabl
                 find_signatures(
                     posts,
                     groups[first : last + 1],
-                    index.offsets,
+                    everything.offsets,
                     index.hashes,
                     index.info,
                     index.state,
-                    index.threads.thread_of,
+                    everything.thread_of,
                     settings.signature_threads,
                 )
             )
@@ -262,7 +265,7 @@ def _signatures(index: Index, settings: Quotes, engine: Engine, advance: Callabl
         advance(int(groups[last]) - int(groups[cuts[len(parts) - 1]]))
     if not parts:
         return NOTHING
-    found = np.concatenate(parts)
+    found = _of_posts(np.concatenate(parts), index)
     words = found[:, 2] - found[:, 1]
     spans = np.zeros((len(found), within.SPAN_COLUMNS), np.int64)
     spans[:, within.POST] = found[:, 0]
@@ -274,6 +277,50 @@ def _signatures(index: Index, settings: Quotes, engine: Engine, advance: Callabl
     spans[:, within.FIRST_RUN] = np.arange(len(found))
     spans[:, within.LAST_RUN] = np.arange(len(found)) + 1
     return Passages(spans, np.stack([found[:, 1], found[:, 3], words], axis=1))
+
+
+class _Everything(NamedTuple):
+    """All posts, and behind them the removed pieces, as those who count in how many threads words stand
+    see them. posts: int64, by thread; thread_offsets: int64 [threads + 1]; offsets: of their words."""
+
+    posts: NDArray[np.int64]
+    thread_offsets: NDArray[np.int64]
+    thread_of: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+    stands_for: NDArray[np.int64]
+
+
+def _posts_alone(index: Index) -> _Everything:
+    threads = index.threads
+    return _Everything(threads.posts, threads.offsets, threads.thread_of, index.offsets, index.stands_for)
+
+
+def _with_removed(index: Index) -> _Everything:
+    threads, removed, count = index.threads, index.removed, len(index.rank)
+    if not len(removed.kinds):
+        return _posts_alone(index)
+    thread_of = np.append(threads.thread_of, removed.threads)
+    placed = np.append(threads.posts, count + np.flatnonzero(removed.threads >= 0))
+    posts = placed[np.argsort(thread_of[placed], kind="stable")]
+    return _Everything(
+        posts,
+        np.searchsorted(thread_of[posts], np.arange(int(thread_of.max(initial=-1)) + 2)),
+        thread_of,
+        np.append(index.offsets, removed.offsets[1:]),
+        np.append(index.stands_for, np.arange(count, len(thread_of))),
+    )
+
+
+def _of_posts(found: NDArray[np.int64], index: Index) -> NDArray[np.int64]:
+    """The signatures of posts, of all that `find_signatures` found; those of removed pieces are out of the
+    way, and one that no post has any more is none."""
+    removed, end = index.removed, int(index.offsets[-1])
+    gone = index.state[end:]
+    gone[np.repeat(removed.kinds == SIGNATURE_PIECE, np.diff(removed.offsets))] = within.BOILERPLATE
+    of_posts, has_source = found[:, 0] < len(index.rank), found[:, 3] < end
+    for start, stop in found[of_posts & ~has_source][:, 1:3].tolist():
+        index.state[start:stop] = within.OWN
+    return found[of_posts & has_source]
 
 
 def _without_stock(
@@ -288,7 +335,7 @@ def _without_stock(
     doubtful = np.flatnonzero(~announced & (spans[:, within.SOURCE] >= 0))
     if not len(doubtful):
         return passages
-    threads = index.threads
+    everything, removed = _with_removed(index), index.removed
     starts, ends = spans[doubtful, within.START], spans[doubtful, within.END]
     total, shortest = counted_shingles(starts, ends)
     slots = 1 << max(6, int(2 * total).bit_length())
@@ -302,23 +349,31 @@ def _without_stock(
             *table,
             zeros(slots, np.int32),
             counts,
-            threads.posts,
-            threads.offsets,
+            everything.posts,
+            everything.thread_offsets,
             *job,
-            index.offsets,
+            everything.offsets,
             index.hashes,
             index.state,
-            index.stands_for,
+            everything.stands_for,
         )
         return counts
 
     # each job counts in arrays of its own, so there are no more of them than workers
     counts = np.zeros(slots, np.uint16)
-    jobs = list(_jobs(index, len(index.hashes) // engine.workers + 1))
+    jobs = list(_jobs(everything, len(index.hashes) // engine.workers + 1))
     for (first, last), part in zip(jobs, engine.map_kernels(count, jobs), strict=True):
         counts += part
-        advance(int(threads.offsets[last] - threads.offsets[first]))
-    stock = doubtful[stock_spans(starts, ends, table.keys, counts, index.hashes, settings.stock_threads)]
+        advance(int(np.diff(index.threads.offsets)[first:last].sum()))
+
+    def is_stock(starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.bool_]:
+        stock: NDArray[np.bool_] = stock_spans(
+            starts, ends, table.keys, counts, index.hashes, settings.stock_threads
+        )
+        return stock
+
+    stock = doubtful[is_stock(starts, ends)]
+    removed.stock[:] = is_stock(removed.offsets[:-1], removed.offsets[1:])
     for start, end in spans[stock][:, [within.START, within.END]].tolist():
         index.state[start:end] = within.OWN
     return Passages(np.delete(spans, stock, axis=0), passages.runs)
