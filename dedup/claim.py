@@ -61,9 +61,16 @@ class Claim:
 
 
 def claim(
-    out: Path, *, force: bool = False, inputs: Iterable[str] = (), config: Config | None = None
+    out: Path,
+    *,
+    force: bool = False,
+    inputs: Iterable[str] = (),
+    earlier: Iterable[str] = (),
+    config: Config | None = None,
 ) -> Claim:
     """Make `out` ready for a run over these inputs, and mark it as one that is under way.
+
+    earlier: names of the corpora that the first of the inputs belong to.
 
     A folder in which the same run was stopped is resumed. With `force`, the files that an earlier run
     wrote there are deleted, and no others. Raises OutputError for a folder that must not be touched: a
@@ -83,7 +90,7 @@ def claim(
         raise OutputError(
             "is not empty, and not an output folder of dedup.", where=where, hint="Choose another --output."
         )
-    marker = _marker(inputs, config or Config())
+    marker = _marker(inputs, list(earlier), config or Config())
     try:
         (out / WORK_FOLDER).mkdir(parents=True, exist_ok=True)
         lock = _lock(out)
@@ -160,12 +167,13 @@ def _lock(out: Path) -> BinaryIO | None:
         time.sleep(0.1)
 
 
-def _marker(inputs: list[str], config: Config) -> dict[str, Any]:
+def _marker(inputs: list[str], earlier: list[str], config: Config) -> dict[str, Any]:
     """What must be the same for a run to go on with the work of another."""
     return {
         "format": FORMAT,
         "versions": versions(),
         "config": config.as_dict(),
+        "earlier": earlier,
         "inputs": [_look_at(path) for path in inputs],
     }
 
@@ -223,6 +231,8 @@ def _differences(before: dict[str, Any], now: dict[str, Any]) -> Iterator[str]:
     inputs = known if isinstance(known, list) else []
     if [given.get("path") for given in inputs] != [given["path"] for given in now["inputs"]]:
         yield "it had other inputs"
+    if before.get("earlier") != now["earlier"]:
+        yield "it had other --against or --reference"
     for old, new in zip(inputs, now["inputs"], strict=False):
         if old != new:
             yield f"{new['path']} was changed since"

@@ -89,7 +89,8 @@ def clean(
     ]
     inputs = [*(shard for corpus in earlier for shard in corpus.provenance), *(s.path for s in sources)]
     check_room(out, sources)
-    with claim(out, force=force, inputs=inputs, config=config) as claimed:
+    names = [corpus.name for corpus in earlier]
+    with claim(out, force=force, inputs=inputs, earlier=names, config=config) as claimed:
         if claimed.resumed:
             clock.note(f"Going on with the run that was stopped in {out}.")
         compile_kernels(clock.note)

@@ -16,6 +16,7 @@ from test_promises import fingerprint
 from typer.testing import CliRunner
 
 from dedup import pipeline, removed
+from dedup.claim import claim
 from dedup.cli import app
 from dedup.config import Config
 from dedup.errors import InputError, OutputError
@@ -169,8 +170,19 @@ def test_a_stopped_run_is_resumed_against_the_same_corpora_only(
         pipeline.clean([new], tmp_path / "out", ONE, against=[earlier])
     with pytest.raises(OutputError, match="other inputs"):
         pipeline.clean([new], tmp_path / "out", ONE)
+    with pytest.raises(OutputError, match="other inputs"):
+        pipeline.clean([new], tmp_path / "out", ONE, reference=[earlier])
     pipeline.clean([new], tmp_path / "out", ONE, against=[earlier])
     assert fingerprint(tmp_path / "out") == fingerprint(tmp_path / "whole")
+
+
+def test_a_reference_set_is_not_resumed_as_a_dump(new: Path, tmp_path: Path) -> None:
+    other = write_forum(tmp_path / "other.jsonl", OLD)
+    with claim(tmp_path / "out", inputs=[str(other), str(new)], earlier=[str(other)], config=ONE):
+        pass
+    with pytest.raises(OutputError, match="other --against or --reference"):
+        pipeline.clean([other, new], tmp_path / "out", ONE)
+    pipeline.clean([new], tmp_path / "out", ONE, reference=[other])
 
 
 SIGNED = "\n--\nQuarries, kilns and other holes in the ground since 1971"
