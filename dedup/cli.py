@@ -197,14 +197,8 @@ def clean(
         )
     if not quiet:
         from dedup.report import terminal
-        from dedup.report.visible import visible_line
 
         terminal.print_summary(summary.report, summary.out, summary.run["seconds"])
-        for name, found in summary.report.get("against", {}).items():
-            print(
-                f"in {visible_line(name)} before: {found['posts_dropped']:,} posts dropped,"
-                f" {found['passages']:,} passages ({found['words']:,} words) removed"
-            )
     if verbose:
         from dedup.report import terminal
 

@@ -24,6 +24,7 @@ from dedup.quotes import within
 from dedup.quotes.find import SIGNATURE, Passages
 from dedup.readers import read_posts
 from dedup.readers.sources import STANDARD_INPUT, InputFile
+from dedup.report.kinds import OTHERWISE
 from dedup.stage import SIGNATURE_PIECE, Stage, corpora_of
 
 MOST_LISTED = 1000
@@ -105,11 +106,13 @@ def read_earlier(name: str) -> Iterator[tuple[str, str]]:
 
 
 def recount(stage: Stage, index: Index, passages: Passages) -> Recounted:
-    """What has turned out to be a signature or stock text only now, in earlier corpora."""
+    """What has turned out to be a signature or stock text only now, in corpora that were cleaned earlier."""
     late = passages.spans[passages.spans[:, within.FLAGS] & SIGNATURE != 0, within.POST]
     late = np.unique(index.input_of[late])
+    cleaned = pa.array([corpus for corpus, _ in stage.removed], pa.string())
+    late = late[np.asarray(pc.is_in(corpora_of(stage, index.blocks, late), cleaned, skip_nulls=True))]
     copies = index.removed.stock & (index.removed.kinds != SIGNATURE_PIECE)
-    return Recounted(late[late < index.blocks[len(stage.corpora)]], np.flatnonzero(copies))
+    return Recounted(late, np.flatnonzero(copies))
 
 
 def count_overlap(names: Sequence[str], stage: Stage, decided: Decided) -> dict[str, dict[str, Any]]:
@@ -130,10 +133,16 @@ def count_overlap(names: Sequence[str], stage: Stage, decided: Decided) -> dict[
             "posts_touched": len(np.unique(mine[:, trace.ROW_POST])),
             "passages": len(mine),
             "words": int((mine[:, trace.ROW_END] - mine[:, trace.ROW_START]).sum()),
-            "counted_otherwise": {
-                "signatures_that_stay": _listed(late_ids.filter(pc.equal(late, name))),
-                "stock_text_that_went": _listed(piece_ids.filter(pc.equal(piece_corpora, name))),
-            },
+            "counted_otherwise": dict(
+                zip(
+                    OTHERWISE,
+                    (
+                        _listed(late_ids.filter(pc.equal(late, name))),
+                        _listed(piece_ids.filter(pc.equal(piece_corpora, name))),
+                    ),
+                    strict=True,
+                )
+            ),
         }
     return overlap
 

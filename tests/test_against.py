@@ -106,6 +106,10 @@ def test_two_earlier_corpora_may_use_the_same_ids(earlier: Path, new: Path, tmp_
     assert verify(tmp_path / "out").problems == []
 
 
+def after(text: str, words: str) -> str:
+    return words + text.partition(words)[2]
+
+
 def test_a_reference_set_is_taken_out(new: Path, tmp_path: Path) -> None:
     benchmark = tmp_path / "benchmark.jsonl"
     benchmark.write_text(json.dumps({"question": "?", "text": QUARRY}) + "\n", "utf-8")
@@ -121,7 +125,8 @@ def test_a_reference_set_is_taken_out(new: Path, tmp_path: Path) -> None:
     ]
     done = CliRunner().invoke(app, command)
     assert done.exit_code == 0
-    assert f"in {benchmark} before: 1 posts dropped, 1 passages" in done.stdout.replace("\n", " ")
+    (overlap,) = [line.split() for line in after(done.stdout, "stood before in").splitlines()[1:2]]
+    assert overlap[1:] == ["1", "1", "1", f"{len(QUARRY.split())}"]
     assert [document["id"] for document in read_lines(tmp_path / "out", "corpus")] == ["1", "10"]
     (_, copy, _) = read_lines(tmp_path / "out", "provenance")
     assert (copy["duplicate_of"], copy["source_corpus"]) == (f"{benchmark}#1", str(benchmark))
@@ -185,6 +190,23 @@ def test_a_reference_set_is_not_resumed_as_a_dump(new: Path, tmp_path: Path) -> 
     pipeline.clean([new], tmp_path / "out", ONE, reference=[other])
 
 
+def test_every_report_shows_the_overlap(new: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    name = "=<b>old.jsonl"
+    write_forum(Path(name), OLD)
+    write_forum(Path("nothing.jsonl"), [post("1", "A walnut in the harbour.", "kim", "2001-01-01", "x")])
+    pipeline.clean([new], "out", ONE, reference=[name, "nothing.jsonl"])
+    invoke = CliRunner().invoke
+    assert "stood before in,'=<b>old.jsonl,2," in invoke(app, ["report", "out", "--csv"]).stdout
+    assert "stood before in,nothing.jsonl,0," in invoke(app, ["report", "out", "--csv"]).stdout
+    markdown = invoke(app, ["report", "out", "--markdown"]).stdout
+    assert "| \\=\\<b\\>old\\.jsonl | 2 | 1 | 2 |" in markdown.replace("\\=", "=").replace("| =", "| \\=")
+    assert invoke(app, ["report", "out", "--html", "page.html"]).exit_code == 0
+    page = Path("page.html").read_text("utf-8")
+    assert "What stood there before" in page and "=&lt;b&gt;old.jsonl" in page and "<b>old" not in page
+    assert name in after(invoke(app, ["report", "out"]).stdout, "stood before in")
+
+
 SIGNED = "\n--\nQuarries, kilns and other holes in the ground since 1971"
 
 
@@ -222,6 +244,8 @@ def test_what_turns_out_to_be_a_signature_too_late_is_listed(tmp_path: Path) -> 
     pipeline.clean([new], tmp_path / "out", ONE, against=[tmp_path / "earlier"])
     assert SIGNED not in read_lines(tmp_path / "out", "corpus")[0]["text"]
     assert told(tmp_path / "out", tmp_path / "earlier")["signatures_that_stay"] == {"posts": 1, "ids": ["s2"]}
+    report = CliRunner().invoke(app, ["report", str(tmp_path / "out")]).stdout
+    assert "1 post would have lost a signature there" in " ".join(report.split())
 
 
 def test_what_turns_out_to_be_stock_text_too_late_is_listed(tmp_path: Path) -> None:

@@ -16,8 +16,9 @@ from typer.testing import CliRunner
 from dedup.cli import app
 from dedup.report import languages
 from dedup.report.languages import language_groups
+from dedup.report.recount import recount
 from dedup.report.tables import Table, to_csv, to_markdown
-from dedup.report.terminal import print_report
+from dedup.report.terminal import print_groups, print_report
 
 run = CliRunner()
 NO_RATIOS = {"ratios": {"duplicate": {"characters": 0.0, "words": 0.0, "posts": 0.0}}}
@@ -111,8 +112,6 @@ def test_languages_of_a_sample_say_so(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_the_report_fits_any_terminal(
     columns: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from dedup.report.recount import recount
-
     monkeypatch.setenv("COLUMNS", columns)
     ratios = recount(write_output(tmp_path / "out", posts()))
     ratios["in"] = {"posts": 1_234_567_890, "words": 12_345_678_901, "characters": 98_765_432_109}
@@ -123,11 +122,18 @@ def test_the_report_fits_any_terminal(
     assert ("1.2G" in "".join(lines)) == (columns == "40")
 
 
+def test_long_names_are_cut_and_numbers_are_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ratios = recount(write_output(tmp_path / "out", posts()))
+    ratios["by"]["file"]["rows"][0]["key"] = "author " * 30
+    print_groups(ratios, "file")
+    name, _, numbers = capsys.readouterr().out.splitlines()[1].partition("… ")
+    assert name.startswith("author author")
+    assert len(numbers.split()) == 6 and numbers.endswith(" %")
+
+
 def test_no_colour_where_none_is_wanted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from dedup.report.recount import recount
-
     monkeypatch.setenv("NO_COLOR", "1")
     print_report(recount(write_output(tmp_path / "out", posts())))
     assert "\x1b" not in capsys.readouterr().out

@@ -73,7 +73,7 @@ def render_report(
         templates,
         "report.html",
         title=title,
-        ratios=ratios,
+        ratios={"against": {}, **ratios},
         plots=plots,
         cards=shown,
         kinds=list(dict.fromkeys(card.kind for card in cards[: len(shown)])),

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from dedup.report.kinds import OTHERWISE
 from dedup.report.visible import visible, visible_line
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
@@ -35,6 +36,7 @@ def tables(ratios: Mapping[str, Any], by: str | None = None) -> list[Table]:
     if by is not None:
         return [_groups(by, ratios["by"][by]["rows"])]
     found = [_totals(ratios), _removed(ratios), _repairs(ratios), _kept(ratios)]
+    found.append(_against(ratios))
     found += [_groups(name, group["rows"]) for name, group in ratios["by"].items()]
     found += [
         Table(
@@ -135,6 +137,25 @@ def _kept(ratios: Mapping[str, Any]) -> Table:
         [
             (flag, *(row[name] for name in columns[1:]))
             for flag, row in ratios["kept_copies"]["by_flag"].items()
+        ],
+    )
+
+
+def _against(ratios: Mapping[str, Any]) -> Table:
+    columns = ("", "posts", "dropped", "passages", "words")
+    return Table(
+        "stood before in",
+        (*columns, *(kind.replace("_", " ") for kind in OTHERWISE)),
+        [
+            (
+                name,
+                row["posts_touched"],
+                row["posts_dropped"],
+                row["passages"],
+                row["words"],
+                *(row["counted_otherwise"][kind]["posts"] for kind in OTHERWISE),
+            )
+            for name, row in ratios.get("against", {}).items()
         ],
     )
 

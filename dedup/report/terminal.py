@@ -7,14 +7,17 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from dedup.report.kinds import OTHERWISE
 from dedup.report.visible import visible_line
 
 MAX_WIDTH = 100
 _TOP = 5
+_GAP, _MIN_NAME = 2, 14
 _BAR = 12
 _LEVELS = " ▁▂▃▄▅▆▇█"
 _NARROW = 60
@@ -44,6 +47,7 @@ def print_summary(ratios: dict[str, Any], out: Path, seconds: float) -> None:
     console.print(Text(f"{_count(posts, 'post')} in {seconds:.1f} s{rate} → {visible_line(str(out))}"))
     _print_totals(console, ratios)
     _print_removed(console, ratios)
+    _print_against(console, ratios)
     _print_headline(console, ratios)
 
 
@@ -77,6 +81,7 @@ def print_report(ratios: dict[str, Any]) -> None:
     console.print()
     _print_totals(console, ratios)
     _print_removed(console, ratios)
+    _print_against(console, ratios)
     _print_remarks(console, ratios)
     _print_similarity(console, ratios["similarity"])
     for name in ("thread", "author"):
@@ -144,6 +149,27 @@ def _print_removed(console: Console, ratios: dict[str, Any]) -> None:
         console.print()
 
 
+def _print_against(console: Console, ratios: dict[str, Any]) -> None:
+    """The overlap with what was there before."""
+    rows = ratios.get("against", {})
+    if not rows:
+        return
+    columns = ("stood before in", "posts", "dropped", "passages", "words")
+    table = Columns(console, columns, needless=("passages", "words"))
+    for name, row in rows.items():
+        sizes = (row["posts_touched"], row["posts_dropped"], row["passages"], row["words"])
+        table.add(visible_line(name), *sizes)
+    table.print()
+    for name, row in rows.items():
+        stay, went = (row["counted_otherwise"][kind]["posts"] for kind in OTHERWISE)
+        parts = [f"{_count(stay, 'post')} would have lost a signature"] if stay else []
+        parts += [f"{_count(went, 'post')} would have kept stock text"] if went else []
+        if parts:
+            line = f"{visible_line(name)}: cleaned together with this, {' and '.join(parts)} there"
+            console.print(Text(f"{line} (ids in report.json)"))
+    console.print()
+
+
 def _print_remarks(console: Console, ratios: dict[str, Any]) -> None:
     repairs, kept = ratios["repairs"], ratios["kept_copies"]
     for why, row in repairs.items():
@@ -199,16 +225,18 @@ class Columns:
             for number, column in enumerate(columns)
             if number == 0 or not (self._narrow and column in needless)
         ]
-        self._table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
+        self._table = Table(box=None, padding=(0, _GAP, 0, 0), header_style="bold", pad_edge=False)
+        self._widths = [cell_len(columns[number]) for number in self._shown]
         for number in self._shown:
             if number == 0:
-                self._table.add_column(columns[0], no_wrap=True, overflow="ellipsis", min_width=14)
+                self._table.add_column(columns[0], no_wrap=True, overflow="ellipsis", min_width=_MIN_NAME)
             else:
                 justify: Literal["left", "right"] = "right" if columns[number] else "left"
                 self._table.add_column(columns[number], justify=justify, no_wrap=True)
 
     def add(self, *cells: str | int, style: str | None = None) -> None:
         shown = [self._text(cells[number]) for number in self._shown]
+        self._widths = [max(width, cell.cell_len) for width, cell in zip(self._widths, shown, strict=True)]
         self._table.add_row(*shown, style=style)
 
     @property
@@ -216,6 +244,9 @@ class Columns:
         return self._table.row_count
 
     def print(self) -> None:
+        # rich would rather cut the numbers than the name
+        numbers = sum(width + _GAP for width in self._widths[1:])
+        self._table.columns[0].max_width = max(_MIN_NAME, self._console.width - numbers - _GAP)
         self._console.print(self._table)
 
     def _text(self, cell: str | int) -> Text:
