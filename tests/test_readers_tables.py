@@ -130,6 +130,15 @@ def test_a_mark_that_is_never_closed() -> None:
     assert [post["id"] for post in posts] == [str(number) for number in range(2000)]
 
 
+@pytest.mark.parametrize("blank", [" ", "\t\t", "\xa0 \r", ""])
+def test_rows_of_blanks_are_none(blank: str, tmp_path: Path) -> None:
+    rows = ["id,text,author", *[blank] * 3, "1,A lantern by the quarry.,ann", blank, "2,A walnut.,bob", blank]
+    (tmp_path / "dump.csv").write_text("\n".join(rows), "utf-8", newline="")
+    (batch,) = read_posts(tmp_path / "dump.csv")
+    assert batch.column("id").to_pylist() == ["1", "2"]
+    assert batch.column("record").to_pylist() == [5, 7]
+
+
 def test_csv_is_recognised() -> None:
     for name, head in (
         ("a.csv", b"anything"),

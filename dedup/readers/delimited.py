@@ -1,8 +1,9 @@
 """CSV and TSV: a header of names, then a record a row; fields in quotation marks may hold line feeds.
 
 Delimiter and escapes are found out from the front of the file. A row with more or fewer fields than the
-header is rejected and the next one read; empty fields beyond the header's last, as spreadsheets leave them,
-are passed over. `record` is the number of the row, the header being 1.
+header is rejected and the next one read; rows of nothing but white space, and empty fields beyond the
+header's last, as spreadsheets leave them, are passed over. `record` is the number of the row, the header
+being 1.
 """
 
 from __future__ import annotations
@@ -116,12 +117,12 @@ class _Rows:
         before = csv.field_size_limit(max(self.limit, 131_072))
         try:
             for number, piece in enumerate(pieces):
+                if not piece or piece.isspace():
+                    continue
                 try:
                     row = _row(piece, self.header.delimiter, self.header.escapes)
                 except csv.Error as error:
                     self.reject(number, f"is no row of a table: {error}")
-                    continue
-                if not row:
                     continue
                 if len(row) != wanted:
                     if len(row) < wanted or any(row[wanted:]):
@@ -290,8 +291,10 @@ def _rows(data: bytes, delimiter: str, escapes: bool) -> list[list[str]]:
     rows = []
     for start, end in pairwise([0, *ends]):
         with suppress(csv.Error):
-            rows.append(_row(data[start:end].decode("utf-8", "replace"), delimiter, escapes))
-    return [row for row in rows if row]
+            piece = data[start:end].decode("utf-8", "replace")
+            if piece and not piece.isspace():
+                rows.append(_row(piece, delimiter, escapes))
+    return rows
 
 
 def record_ends(data: bytes, encoding: str | None, delimiter: str, escapes: bool) -> npt.NDArray[np.int64]:
@@ -343,8 +346,6 @@ def _record_ends(units: npt.NDArray[np.uint8], delimiter: int, escapes: bool) ->
 def _row(text: str, delimiter: str, escapes: bool) -> list[str]:
     """The fields of a row."""
     text = text.removesuffix("\n").removesuffix("\r")
-    if not text:
-        return []
     reader = csv.reader(
         [text], delimiter=delimiter, escapechar="\\" if escapes else None, doublequote=not escapes
     )
