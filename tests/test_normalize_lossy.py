@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from test_hostile import no_hang
 from test_normalize import batch, texts
 
 from dedup.config import Config, Normalize
 from dedup.errors import ConfigError
 from dedup.normalize import normalize
-from dedup.normalize.edits import Change, revert, undos
+from dedup.normalize.edits import Change, apply, revert, undos
 
 ALL = Normalize(nfkc=True, unwrap_lines=True, strip_tracking=True, max_repeats=3)
 
@@ -110,3 +112,32 @@ def test_restore_is_exact_and_one_run_is_enough(text: str) -> None:
 def test_one_repeat_would_be_spelling() -> None:
     with pytest.raises(ConfigError, match="max_repeats"):
         Config().with_settings({"normalize": {"max_repeats": 1}})
+
+
+NFKC = Normalize(encoding=False, whitespace=False, nfkc=True)
+JOINING = (
+    "aeK<=o\u0301\u0323\u0327\u0338\u1112\u1161\u11ab\ud55c\uac00"
+    "\uff76\uff9e\u0cc6\u0cc2\u0cd5\ufb01\u2026\u00b2\u09c7\u09be"
+)
+
+
+@given(st.text(st.sampled_from(JOINING), max_size=20) | st.text(max_size=20))
+def test_nfkc_piece_by_piece_is_nfkc(text: str) -> None:
+    assert clean(text, NFKC)[0] == unicodedata.normalize("NFKC", text)
+
+
+@pytest.mark.parametrize(
+    ("settings", "piece", "size"),
+    [
+        *(({"nfkc": True}, piece, 1 << 16) for piece in ("\ufb01", "\u2026", "\uff76\uff9e", "\u0301\u0323")),
+        *(({"unwrap_lines": True}, piece, 1 << 20) for piece in ("a", "a ", "a\n", "x" * 60 + "\n")),
+        *(({"strip_tracking": True}, piece, 1 << 19) for piece in ("http://a?utm_a=1&", "?&", "s=0")),
+        ({"max_repeats": 3}, "a", 1 << 20),
+    ],
+)
+def test_a_long_line_of_anything(settings: dict[str, Any], piece: str, size: int) -> None:
+    text = "https://a?" + piece * (size // len(piece)) + "!"
+    with no_hang(40):
+        (row,) = normalize(batch([text]), Normalize(**settings)).to_pylist()
+    changes = [Change(**change) for change in row["changes"]]
+    assert apply(text, changes) == row["clean"]

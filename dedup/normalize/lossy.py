@@ -21,8 +21,11 @@ from dedup.normalize.repair import differences
 SHORTENED = "shortened"
 """Why of what goes from addresses and of repeated characters."""
 
-_SEGMENT = re.compile("[\0-\x7f]?[^\0-\x7f]+")  # no character composes with an ASCII one after it
-
+_MOST_MARKS = 32
+"""Marks after a character that are looked at together with it: sorting them takes the square of the time,
+and no language has so many (UAX #15, stream-safe text, allows 30)."""
+_JAMO = "\u1161", "\u11c2"
+"""Hangul vowels and finals, which join what stands before them though they are no marks."""
 _ADDRESS = re.compile(r"https?://[^\s<>\"'()\[\]{}]+")
 _END_OF_SENTENCE = ".,;:!?"
 _TRACKING = re.compile(
@@ -32,7 +35,7 @@ _TRACKING = re.compile(
     re.IGNORECASE,
 )
 
-_PARAGRAPH = re.compile(r"(?:[^\n]+\n){2,}[^\n]+")
+_PARAGRAPH = re.compile(r"^(?:[^\n]++\n){2,}[^\n]+", re.MULTILINE)
 _MARKER = re.compile(r"[>|#*•–—=+\s-]|\d{1,3}[.)]|[a-z][.)]\s")
 _MIN_WIDTH, _MAX_WIDTH = 50, 100
 _MIN_BLANKS = 5
@@ -60,10 +63,27 @@ def simplify(text: str, settings: Normalize) -> list[list[Change]]:
 
 
 def _compatible(text: str) -> Iterator[Change]:
-    for segment in _SEGMENT.finditer(text):
+    for segment in _segment().finditer(text):
         normal = unicodedata.normalize("NFKC", segment[0])
         if normal != segment[0]:
             yield from differences([*map(ord, segment[0])], normal, segment.start())
+
+
+@lru_cache(1)
+def _segment() -> re.Pattern[str]:
+    """What is normalized together: a character and those after it that may join it, but ASCII alone."""
+    seconds, joining = set(), []
+    for point in range(0x80, 0x110000):
+        char = chr(point)
+        decomposed = unicodedata.normalize("NFD", char)
+        if len(decomposed) > 1 and unicodedata.normalize("NFC", decomposed) == char:
+            seconds.add(decomposed[-1])
+    for point in range(0x80, 0x110000):
+        first = unicodedata.normalize("NFKD", chr(point))[0]
+        if unicodedata.combining(first) or first in seconds or _JAMO[0] <= first <= _JAMO[1]:
+            joining.append(chr(point))
+    marks = f"[{''.join(joining)}]"
+    return re.compile(f"[\0-\x7f]{marks}{{1,{_MOST_MARKS}}}|[^\0-\x7f]{marks}{{0,{_MOST_MARKS}}}")
 
 
 def _tracking(text: str) -> Iterator[Change]:
