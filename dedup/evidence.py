@@ -70,6 +70,7 @@ class Evidence:
         self._database.executescript(_TABLES)
         self._database.execute("BEGIN")
         self._waiting: list[tuple[_Asked, str]] = []
+        self._whole: list[tuple[tuple[Any, ...], str, list[dict[str, Any]]]] = []
         self._waiting_chars = 0
         self._indexed = False
         self.asked = 0
@@ -97,16 +98,31 @@ class Evidence:
             if record["duplicate_of"] is None or record["similarity"] is None:
                 self._wrong(number, record["id"], f"was dropped as {record['reason']} without evidence")
             elif record["reason"] in _COPIES_BY_POST:
-                raw, survivor = "".join(edit["raw"] for edit in record["edits"]), record["duplicate_of"]
-                text = self._own_text(raw, record["edits"])
-                corpus, place = record.get("source_corpus", ""), (None, None, record["similarity"])
+                raw = "".join(edit["raw"] for edit in record["edits"])
+                corpus, source = record.get("source_corpus", ""), record["duplicate_of"]
                 whole = _COPIES_BY_POST[record["reason"]]
-                claims.append((corpus, survivor, number, record["id"], *place, text, whole))
+                claim = corpus, source, number, record["id"], record["similarity"], whole
+                self._whole.append((claim, raw, _chrome(record["edits"])))
+                self._waiting_chars += len(raw)
+                if len(self._whole) == _BATCH or self._waiting_chars > _BATCH_CHARS:
+                    self._ask_whole()
         self.asked += len(claims)
         self._database.executemany(
             "INSERT INTO asked (corpus, source, number, post_id, first, last, score, text, whole)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             claims,
+        )
+
+    def _ask_whole(self) -> None:
+        """Note what is claimed of whole posts: many at a time, as their texts are cleaned for it."""
+        waiting, self._whole, self._waiting_chars = self._whole, [], 0
+        chrome = {row: spans for row, (_, _, spans) in enumerate(waiting) if spans}
+        texts = self._clean([raw for _, raw, _ in waiting], chrome) if waiting else []
+        self.asked += len(waiting)
+        self._database.executemany(
+            "INSERT INTO asked (corpus, source, number, post_id, score, whole, text)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [(*claim, text) for (claim, _, _), text in zip(waiting, texts, strict=True)],
         )
 
     def look_up(self, record: Mapping[str, Any], raw: str | None, corpus: str = "") -> None:
@@ -115,22 +131,26 @@ class Evidence:
         corpus: the earlier corpus the post is of, if it is of one.
         """
         if not self._indexed:
+            self._ask_whole()
             self._database.execute("CREATE INDEX by_source ON asked (source, corpus)")
             self._indexed = True
-        found = self._database.execute(
-            "SELECT rowid, number, post_id, first, last, score, text, whole FROM asked"
-            " WHERE source = ? AND corpus = ?",
-            (record["id"], corpus),
-        ).fetchall()
-        if not found:
-            return
+        source = record["id"], corpus
+        if raw is not None:
+            # one by one: a post may have a million copies
+            found = self._database.execute(
+                "SELECT rowid, number, post_id, first, last, score, text, whole FROM asked"
+                " WHERE source = ? AND corpus = ?",
+                source,
+            )
+            self._compare_all(map(_Asked._make, found), record, raw)
         self._database.execute(
-            "UPDATE asked SET done = 1 WHERE source = ? AND corpus = ?", (record["id"], corpus)
+            "UPDATE asked SET done = 1 WHERE source = ? AND corpus = ? AND NOT done", source
         )
+
+    def _compare_all(self, claims: Iterator[_Asked], record: Mapping[str, Any], raw: str) -> None:
+        """Compare what is claimed of a post with its text."""
         own = None
-        if raw is None:
-            return
-        for asked in map(_Asked._make, found):
+        for asked in claims:
             if record["action"] == "drop":
                 self._wrong(asked.number, asked.post_id, f"its source {record['id']!r} was dropped, too")
             elif asked.whole:
@@ -174,11 +194,7 @@ class Evidence:
                 raw, [Change(edit["start"], edit["end"], edit["new"], edit["why"]) for edit in edits]
             )
         # a removed passage took the repairs inside it with it
-        chrome = [
-            {"start": edit["start"], "end": edit["end"], "why": "page_chrome"}
-            for edit in edits
-            if edit["why"] == "page_chrome"
-        ]
+        chrome = _chrome(edits)
         return self._clean([raw], {0: chrome} if chrome else {})[0]
 
     def _clean(self, texts: list[str], chrome: dict[int, list[dict[str, Any]]]) -> list[str]:
@@ -230,6 +246,15 @@ class Evidence:
         size = self._config.match.shingle_words
         true = jaccard(both, 0, len(mine), len(mine), len(both), size)
         return abs(true - asked.score) <= _ROUNDING
+
+
+def _chrome(edits: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The stretches of a post that its reader knew to be no text of it."""
+    return [
+        {"start": edit["start"], "end": edit["end"], "why": "page_chrome"}
+        for edit in edits
+        if edit["why"] == "page_chrome"
+    ]
 
 
 def _words(texts: list[str]) -> Tokens:

@@ -14,12 +14,13 @@ from typing import Any
 import pytest
 import zstandard
 from check_promises import read_lines
-from hostile_forums import forums
+from hostile_forums import forums, write_forum
 from hypothesis import given
 from hypothesis import strategies as st
 from test_promises import cleaned, few
 from typer.testing import CliRunner
 
+from dedup import evidence, pipeline
 from dedup.cli import app
 from dedup.outputs import _json_bytes, sealed
 from dedup.verification import Verified, verify
@@ -90,6 +91,23 @@ def test_missing_and_additional_files(out: Path) -> None:
         ("report.json", "cannot be read (No such file or directory)"),
         ("corpus/part-00001.jsonl.zst", "is not in the manifest"),
     }
+
+
+def test_a_post_with_many_copies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More than are looked at together, and one of them is none."""
+    monkeypatch.setattr(evidence, "_BATCH", 7)
+    text = "Nobody climbs the old quarry wall in winter; the granite sheds flakes as sharp as knives."
+    copies = [{"id": f"{number}", "text": text, "author": f"a{number}"} for number in range(40)]
+    out = tmp_path / "out"
+    pipeline.clean([write_forum(tmp_path / "dump.jsonl", copies)], out)
+    found = verify(out)
+    assert (found.problems, found.posts) == ([], 40)
+
+    def change(records: list[Record]) -> None:
+        records[20]["edits"][0]["raw"] += " Not I."
+
+    rewrite(out, PROVENANCE, change)
+    assert {problem.post_id for problem in verify(out).problems} == {"20"}
 
 
 # changes that fit the sums
