@@ -202,6 +202,7 @@ def grow_seeds(
             back += 1
         first, last = grow_chain(
             hashes,
+            info,
             here - back,
             there - back,
             forward + back,

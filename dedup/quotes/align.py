@@ -66,8 +66,20 @@ def previous_run(
 
 
 @njit(nogil=True, cache=True)
+def _adds_lines(info: UInt16s, here: Int, skipped: Int, skipped_there: Int) -> Any:
+    """Whether what is skipped before the word `here` is whole lines, put between two of the source.
+
+    "Yes!" below a question is its reader's answer, however short.
+    """
+    return (
+        skipped > 0 and skipped_there == 0 and info[here - skipped] & LINE_START and info[here] & LINE_START
+    )
+
+
+@njit(nogil=True, cache=True)
 def grow_chain(
     hashes: UInt32s,
+    info: UInt16s,
     here: Int,
     there: Int,
     length: Int,
@@ -94,7 +106,7 @@ def grow_chain(
         i = runs[last - 1, 0] + runs[last - 1, 2]
         j = runs[last - 1, 1] + runs[last - 1, 2]
         a, b = next_run(hashes, i, here_end, j, there_end, max_gap)
-        if a < 0:
+        if a < 0 or _adds_lines(info, i + a, a, b):
             break
         i += a
         j += b
@@ -109,7 +121,7 @@ def grow_chain(
         i = runs[first, 0]
         j = runs[first, 1]
         a, b = previous_run(hashes, i, here_begin, j, there_begin, max_gap)
-        if a < 0:
+        if a < 0 or _adds_lines(info, i, a, b):
             break
         i -= a
         j -= b

@@ -273,7 +273,17 @@ def find_within(
                     if not announced:
                         continue
                 first, last = grow_chain(
-                    hashes, i - back, j - back, n + back, begin, end, source_begin, source_end, max_gap, chain
+                    hashes,
+                    info,
+                    i - back,
+                    j - back,
+                    n + back,
+                    begin,
+                    end,
+                    source_begin,
+                    source_end,
+                    max_gap,
+                    chain,
                 )
                 for r in range(first, last):
                     other = chain[r, 1] - chain[r, 0]
