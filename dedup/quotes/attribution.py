@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from dedup.arrays import Int, Int64s, UInt16s, UInt32s, UInt64s
 from dedup.text.shingles import shingle_hash
-from dedup.text.tokens import CHARACTER, COLON, LINE_START, MIX, PARAGRAPH, TAG, tokenize
+from dedup.text.tokens import CHARACTER, COLON, LINE_START, MIX, PARAGRAPH, RARITY_MASK, TAG, tokenize
 
 # What the line says was done with the words, in the languages forums speak.
 _VERBS = [
@@ -140,6 +140,10 @@ MOST_NOUN_WORDS = 16
 MOST_LED_WORDS = 20
 MOST_WORDS_BEHIND = 3
 """Words between the name or verb of a longer line and the colon that announces."""
+FEWEST_TALK_WORDS = 4
+MOST_TALK_RARITY = 8 * 8
+"""Average rarity, in eighths of a nat, under which a line is talk: "Like I said in my first post:" announces
+a quote and is somebody's own. Dates, names and addresses are rarer, in whatever language."""
 MOST_CHARACTERS = 8
 """Length of the longest word in the lists above that is written in a script without spaces."""
 
@@ -261,6 +265,15 @@ def _longest_name(hashes: UInt32s, begin: Int, end: Int, keys: UInt64s) -> Any:
 
 
 @njit(nogil=True, cache=True)
+def _is_talk(info: UInt16s, begin: Int, end: Int) -> Any:
+    """Whether a line of these words is what people say, and not what software puts above a quote."""
+    total = np.int64(0)
+    for i in range(begin, end):
+        total += info[i] & RARITY_MASK
+    return end - begin >= FEWEST_TALK_WORDS and total < MOST_TALK_RARITY * (end - begin)
+
+
+@njit(nogil=True, cache=True)
 def find_attributions(
     hashes: UInt32s,
     info: UInt16s,
@@ -275,7 +288,8 @@ def find_attributions(
     """The attribution lines among a post's words begin:end.
 
     rows: int64 [most, 3], filled with (first word, the word after the colon, first word of the next
-    line); names: uint64 [most], the hash of the name, 0 for a line without a known one.
+    line); of a line that is somebody's talk no word goes with the quote, so its first is the one after the
+    colon. names: uint64 [most], the hash of the name, 0 for a line without a known one.
     Returns how many there are.
     """
     found = 0
@@ -339,8 +353,9 @@ def find_attributions(
                 if name != 0 and name_begin == start and colon == name_end - 1 and name_end == after:
                     announces = True  # the name and a colon, nothing else
                 if announces:
-                    rows[found, 0] = start
                     rows[found, 1] = colon + 1 if colon >= 0 else after
+                    leads = name != 0 and (noun or name_begin == start)
+                    rows[found, 0] = rows[found, 1] if not leads and _is_talk(info, start, after) else start
                     rows[found, 2] = after
                     names[found] = name
                     found += 1
