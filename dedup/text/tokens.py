@@ -205,7 +205,7 @@ def _close_line(
         or (symbols >= 3 and symbols * 6 >= visible)
         or (symbols >= 5 and symbols * 14 >= visible)
         # names with underscores among brackets, or an indented line with a few symbols
-        or (joins >= 1 and symbols - joins >= 2)
+        or (joins >= 1 and symbols - joins >= 2 and symbols * 14 >= visible)
         or (indent >= 4 and symbols >= 2 and symbols * 14 >= visible)
     ):
         for i in range(first, last):
