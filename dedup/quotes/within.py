@@ -98,6 +98,15 @@ def is_code(info: UInt16s, start: Int, end: Int) -> Any:
 
 
 @njit(nogil=True, cache=True)
+def _is_own_line(info: UInt16s, state: Bytes, first: Int, last: Int) -> Any:
+    """Whether the words first:last are own ones and stand on one line with the word `last`."""
+    for i in range(first, last):
+        if state[i] != OWN or info[i + 1] & LINE_START:
+            return False
+    return True
+
+
+@njit(nogil=True, cache=True)
 def count_own(offsets: Int64s, info: UInt16s, state: Bytes) -> Any:
     """How many words of each post are its own, characters counted as thirds: int64 [posts]."""
     counts = np.zeros(offsets.shape[0] - 1, np.int64)
@@ -399,6 +408,18 @@ def find_within(
                 start = first_start
                 stop = last_end
                 source = posts[candidates[c, SOURCE]]
+                # the first words of an announced quote may be changed, the first of all cut: "[He] said that"
+                for t in range(attribution_count):
+                    lead = start - attributions[t, 2]
+                    named_here = attribution_names[t] != 0 and attribution_names[t] == author_names[source]
+                    if (
+                        matched >= min_words
+                        and 0 < lead <= (max_gap if named_here else 1)
+                        and (named_here or stop >= end or info[stop] & LINE_START)
+                        and _is_own_line(info, state, start - lead, start)
+                    ):
+                        start -= lead
+                        break
                 flags = np.int64(0)
                 if authors[source] >= 0 and authors[source] == authors[post]:
                     flags |= SAME_AUTHOR
@@ -452,7 +473,7 @@ def find_within(
                     words_needed = min(words_needed, 3)
                     if matched < min_words and not company:
                         need = max(need, min_evidence)  # a lone short line is mostly said anew
-                if flags & SAME_AUTHOR:
+                if flags & SAME_AUTHOR and not (known_source and after_gone):
                     # people repeat themselves: only what is long enough was pasted
                     need = min_evidence * repeat_factor
                     words_needed = max(min_words, min_words * repeat_factor * 2 // 3)
@@ -530,7 +551,8 @@ def find_within(
         # -- what an attribution announces and no seed found: a line of one or a few words
         for t in range(attribution_count):
             name = attribution_names[t]
-            if attribution_used[t]:
+            # one that was copied itself announced what stood in the source
+            if attribution_used[t] or state[attributions[t, 0]] == COPIED:
                 continue
             start = attributions[t, 1]
             while start < end and (state[start] == COPIED or state[start] == CHROME):
@@ -599,9 +621,10 @@ def find_within(
             for b in range(accepted_from, span_count):
                 gap = spans[a, START] - spans[b, END]
                 if (
-                    spans[b, SOURCE] == spans[a, SOURCE]
-                    and spans[b, FLAGS] & (ATTRIBUTED | IN_MARK | CHROME_BEFORE)
+                    spans[b, FLAGS] & (ATTRIBUTED | IN_MARK | CHROME_BEFORE)
                     and 0 <= gap <= MOST_ANNOUNCED_GAP
+                    # "Code:" alone stands in many posts
+                    and (gap == 0 or spans[b, SOURCE] == spans[a, SOURCE])
                 ):
                     spans[a, FLAGS] = (spans[a, FLAGS] & ~IS_CODE) | IN_MARK
                     state[spans[a, START] : spans[a, END]] = COPIED
