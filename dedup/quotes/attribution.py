@@ -266,9 +266,14 @@ def _longest_name(hashes: UInt32s, begin: Int, end: Int, keys: UInt64s) -> Any:
 
 @njit(nogil=True, cache=True)
 def _is_talk(info: UInt16s, begin: Int, end: Int) -> Any:
-    """Whether a line of these words is what people say, and not what software puts above a quote."""
+    """Whether a line of these words is what people say, and not what software puts above a quote.
+
+    Of scripts without spaces nobody knows: a character is plain, whatever is written with it.
+    """
     total = np.int64(0)
     for i in range(begin, end):
+        if info[i] & CHARACTER:
+            return False
         total += info[i] & RARITY_MASK
     return end - begin >= FEWEST_TALK_WORDS and total < MOST_TALK_RARITY * (end - begin)
 

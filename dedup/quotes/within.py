@@ -65,6 +65,27 @@ def leaves(state: Int) -> bool:
 
 
 @njit(nogil=True, cache=True)
+def _without_strays(info: UInt16s, end: Int, chain: Int64s, first: Int, last: Int) -> Any:
+    """The runs of a chain, first:last, without one or two words of the next line or the one before.
+
+    Where a line ends with a passage, "it's" in the midst of the next is in the source by chance.
+    """
+    if last - first > 1 and chain[last - 1, 2] < SEED_WORDS:
+        border = chain[last - 2, 0] + chain[last - 2, 2]
+        stop = chain[last - 1, 0] + chain[last - 1, 2]
+        if info[border] & LINE_START and stop < end and not info[stop] & LINE_START:
+            last -= 1
+    if (
+        last - first > 1
+        and chain[first, 2] < SEED_WORDS
+        and info[chain[first + 1, 0]] & LINE_START
+        and not info[chain[first, 0]] & LINE_START
+    ):
+        first += 1
+    return first, last
+
+
+@njit(nogil=True, cache=True)
 def is_dense(
     info: UInt16s, start: Int, stop: Int, end: Int, matched: Int, runs: Int, same_author: Int
 ) -> Any:
@@ -74,6 +95,8 @@ def is_dense(
     words of his own, says something new.
     """
     words = stop - start
+    if matched < runs * SEED_WORDS:
+        return False  # every other line of a table
     if matched * 100 >= words * MIN_DENSITY:
         return True
     # the last words of the last sentence may be among the changed ones
@@ -100,10 +123,29 @@ def is_code(info: UInt16s, start: Int, end: Int) -> Any:
 @njit(nogil=True, cache=True)
 def _is_own_line(info: UInt16s, state: Bytes, first: Int, last: Int) -> Any:
     """Whether the words first:last are own ones and stand on one line with the word `last`."""
+    same = True
     for i in range(first, last):
-        if state[i] != OWN or info[i + 1] & LINE_START:
-            return False
-    return True
+        same = same and state[i] == OWN and not info[i + 1] & LINE_START
+    return same
+
+
+@njit(nogil=True, cache=True)
+def _is_quoted(candidate: Int64s, source: Int, spans: Int64s, runs: Int64s) -> Any:
+    """Whether most words of the source that a candidate's runs have stand in other passages already."""
+    matched = np.int64(0)
+    taken = np.int64(0)
+    for r in range(candidate.shape[0]):
+        begin = candidate[r, RUN_SOURCE_START]
+        stop = begin + candidate[r, RUN_LENGTH]
+        matched += stop - begin
+        for s in range(spans.shape[0]):
+            if spans[s, SOURCE] != source:
+                continue
+            for q in range(spans[s, FIRST_RUN], spans[s, LAST_RUN]):
+                low = max(begin, runs[q, RUN_SOURCE_START])
+                high = min(stop, runs[q, RUN_SOURCE_START] + runs[q, RUN_LENGTH])
+                taken += max(np.int64(0), high - low)
+    return 2 * taken > matched
 
 
 @njit(nogil=True, cache=True)
@@ -320,6 +362,7 @@ def find_within(
                             break
                     chain[last - 1, 2] -= cut
                     break
+                first, last = _without_strays(info, end, chain, first, last)
                 if last <= first:
                     continue
                 while candidate_run_count + last - first > candidate_runs.shape[0]:
@@ -454,7 +497,14 @@ def find_within(
                     flags |= IS_CODE
                 known_source = False
                 company = after_gone or before_gone
-                for a in range(accepted_from, span_count):
+                # who quotes a line and takes it up says it himself; a cleaned post shows only that
+                taken_up = matched < LONG_RUN_WORDS and _is_quoted(
+                    candidate_runs[candidates[c, FIRST_RUN] : candidates[c, LAST_RUN]],
+                    source,
+                    spans[accepted_from:span_count],
+                    runs,
+                )
+                for a in range(accepted_from, span_count if not taken_up else accepted_from):
                     company = company or spans[a, SOURCE] == source
                     known_source = known_source or (
                         spans[a, SOURCE] == source
@@ -551,10 +601,11 @@ def find_within(
         # -- what an attribution announces and no seed found: a line of one or a few words
         for t in range(attribution_count):
             name = attribution_names[t]
-            # one that was copied itself announced what stood in the source
-            if attribution_used[t] or state[attributions[t, 0]] == COPIED:
-                continue
             start = attributions[t, 1]
+            # what was copied with its announcement was not announced here
+            copied = state[attributions[t, 0]] == COPIED and start < end and state[start] == COPIED
+            if attribution_used[t] or copied:
+                continue
             while start < end and (state[start] == COPIED or state[start] == CHROME):
                 start += 1  # what the author quoted in turn stands before it
             if (
