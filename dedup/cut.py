@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 
 from dedup.arrays import Bytes, Int, Int32s, Int64s, UInt16s
-from dedup.decide import BOILER, QUOTE
+from dedup.decide import BOILER, QUOTE, QUOTE_CHROME
 from dedup.text.tokens import TAG
 from dedup.trace import DROP, ROW_END, ROW_KEPT, ROW_POST, ROW_SOURCE, ROW_START, ROW_VIA, ROW_WHY
 
@@ -119,6 +119,14 @@ def cut_rows(
                             data[right - 1]
                         ):
                             right -= 1
+                if (
+                    rows[i, ROW_WHY] == QUOTE_CHROME
+                    and i + 1 < stop
+                    and rows[i + 1, ROW_START] == end_word
+                    and not rows[i + 1, ROW_KEPT]
+                ):
+                    # a line of nothing but an arrow between "X said:" and what X said
+                    right = max(right, _line_begin(data, begin, begin + starts[end_word - first_word]))
                 if rows[i, ROW_WHY] == QUOTE and right < end and data[right] == _NEWLINE:
                     # between two passages such a line is part of the one that was quoted through the other
                     follows = i > r and rows[i - 1, ROW_END] == start_word and _is_apart(rows, i, i - 1)

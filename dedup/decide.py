@@ -19,7 +19,7 @@ from dedup.index import Index
 from dedup.own import has_own_block, has_own_line, likeness_of_rest
 from dedup.quotes.find import PROTECTED, RESEMBLES, SIGNATURE
 from dedup.quotes.marks import loose_tags
-from dedup.quotes.within import BOILERPLATE, CHROME, CHROME_BEFORE, IN_TAG, IS_CODE, OWN
+from dedup.quotes.within import BOILERPLATE, CHROME, CHROME_AFTER, CHROME_BEFORE, IN_TAG, IS_CODE, OWN
 from dedup.text.shingles import jaccard
 from dedup.trace import (
     DROP,
@@ -317,7 +317,7 @@ def settle(
         words_of_post = np.int64(0)  # but signatures and "X wrote:"
         for i in range(begin, end):
             own_words += state[i] == OWN
-            words_of_post += state[i] != CHROME and state[i] != BOILERPLATE and state[i] != IN_TAG
+            words_of_post += state[i] not in (CHROME, CHROME_AFTER, BOILERPLATE, IN_TAG)
         standing_words = np.int64(0)
         code_words = np.int64(0)
         shielded = False
@@ -492,6 +492,15 @@ def settle(
             )  # fmt: skip
             if action[post] != DROP:
                 taken, taken_count = take(taken, taken_count, spans[s, 1], spans[s, 2], zero)
+            chrome_end = spans[s, 2]
+            while policy.quote_chrome and chrome_end < end and state[chrome_end] == CHROME_AFTER:
+                chrome_end += 1
+            if chrome_end > spans[s, 2]:
+                rows, row_count = write_row(
+                    rows, row_count, post, spans[s, 2], chrome_end, np.int64(QUOTE_CHROME),
+                    none, none, none, none, zero, zero, group, zero,
+                )  # fmt: skip
+                taken, taken_count = take(taken, taken_count, spans[s, 2], chrome_end, one)
             for w in range(walked_of[k, 0], walked_of[k, 1]):
                 if piece_count == pieces.shape[0]:
                     pieces = grow_rows(pieces)

@@ -271,3 +271,53 @@ def test_two_who_quote_each_other_both_keep_their_own_words() -> None:
     )
     assert next(row["id"] for row in rows if row["removed"]) == "1"
     assert not [row for row in rows if row["id"] == "0" and row["removed"]]
+
+
+@pytest.mark.parametrize(
+    ("header", "closer", "language"),
+    [
+        ("ann said:\n↑\n", "Click to expand...", "en"),
+        ("ann schrieb:\n", "Zum Vergrößern anklicken....", "de"),
+        ("ann сказал(а):\n", "Нажмите, чтобы раскрыть...", "ru"),
+        ("ann 说：\n", "点击展开...", "zh"),
+    ],
+)
+def test_what_closes_a_quote_goes_with_it(header: str, closer: str, language: str) -> None:
+    said = SAID[language]
+    reply = f"{header}{said}\n{closer}\n\n{ANSWER}"
+    assert left_of(("ann", said), ("bob", reply)) == {"0": said, "1": ANSWER}
+
+
+def test_what_closes_a_quote_stays_where_no_quote_goes() -> None:
+    assert left_of(("ann", SAID["en"]), ("bob", f"{ANSWER}\nClick to expand..."))["1"].endswith("expand...")
+
+
+def test_a_line_of_its_own_between_quoted_ones_is_an_answer() -> None:
+    said = f"{SAID['en']}\nHas anybody here mended a shelf with mullite wash and lived to fire it again?"
+    first, second = said.split("\n")
+    left = left_of(("ann", said), ("bob", f"ann wrote:\n{first}\nOh dear.\n\nann wrote:\n{second}\nYes."))
+    assert left["1"].replace("\n", " ") == "Oh dear.  Yes."
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        "[The kiln shelf] cracked again last night, right along the line that we glued in March.",
+        "Third kiln shelf cracked again last night, right along the line that we glued in March.",
+    ],
+)
+def test_the_first_words_of_a_quote_may_be_changed(changed: str) -> None:
+    said = "Well, the third kiln shelf cracked again last night, right along the line that we glued in March."
+    assert left_of(("ann", said), ("bob", f"ann wrote:\n{changed}\n\n{ANSWER}"))["1"] == ANSWER
+
+
+def test_a_line_of_talk_announces_and_stays() -> None:
+    talk = "This is just what I said before:"
+    assert left_of(("ann", SAID["en"]), ("bob", f"{talk}\n{SAID['en']}\n\n{ANSWER}"))["1"].startswith(talk)
+
+
+def test_a_sentence_that_names_a_function_is_prose() -> None:
+    said = (
+        "You can add the shelves to the list and call the (kiln_select_shelf) function as soon as it cools."
+    )
+    assert gone(("ann", said), ("bob", f"{said}\n\n{ANSWER}")) == [("1", said, "0")]

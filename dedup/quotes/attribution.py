@@ -117,6 +117,73 @@ _NOUNS = [
     "originally",
 ]
 
+# What forum software puts below a long quote, as a whole line, in the languages it is run in.
+_CLOSERS = [
+    "click to expand",
+    "click to expand or collapse",
+    "zum vergrößern anklicken",
+    "zum erweitern anklicken",
+    "klicke in dieses feld, um es in vollständiger größe anzuzeigen",
+    "cliquez pour agrandir",
+    "cliquer pour agrandir",
+    "cliquez pour développer",
+    "cliquez pour afficher plus",
+    "haz clic para expandir",
+    "haz clic para ampliar",
+    "haga clic para expandir",
+    "hacer clic para expandir",
+    "click para expandir",
+    "pulsa para expandir",
+    "clicca per espandere",
+    "clicca per allargare",
+    "clicca per ingrandire",
+    "clique para expandir",
+    "clique para ampliar",
+    "clicar para expandir",
+    "klik om te vergroten",
+    "klik om uit te vouwen",
+    "klik om uit te klappen",
+    "klicka för att expandera",
+    "klicka för att utvidga",
+    "klik for at udvide",
+    "klikk for å utvide",
+    "klikk for å vise mer",
+    "laajenna klikkaamalla",
+    "napsauta laajentaaksesi",
+    "klikkaa laajentaaksesi",
+    "kliknij, aby rozwinąć",
+    "kliknij by rozwinąć",
+    "kliknutím rozbalíte",
+    "klikněte pro rozbalení",
+    "kattints a kibontáshoz",
+    "faceți click pentru a extinde",
+    "нажмите, чтобы раскрыть",
+    "нажмите для раскрытия",
+    "натисніть, щоб розгорнути",
+    "натисніть для розгортання",
+    "щракнете за разширяване",
+    "κάντε κλικ για ανάπτυξη",
+    "κλικ για ανάπτυξη",
+    "genişletmek için tıkla",
+    "genişletmek için tıklayın",
+    "לחץ להרחבה",
+    "לחצו להרחבה",
+    "اضغط للتوسيع",
+    "إضغط للتوسيع",
+    "انقر للتوسيع",
+    "nhấn để mở rộng",
+    "bấm để mở rộng",
+    "bấm để xem đầy đủ nội dung",
+    "klik untuk memperluas",
+    "klik untuk melihat",
+    "点击展开",
+    "點擊展開",
+    "クリックして展開",
+    "クリックすると展開します",
+    "확장하려면 클릭하세요",
+    "คลิกเพื่อขยาย",
+]
+
 NAMED, ANONYMOUS = 1, 0
 
 
@@ -124,12 +191,13 @@ class Names(NamedTuple):
     """Authors' names as the attribution kernel looks them up.
 
     keys: uint64 [a power of two], hashes of names by open addressing, 0 where free.
-    verbs, nouns: uint64, sorted hashes of words (see `_word_set`).
+    verbs, nouns, closers: uint64, sorted hashes of words, and of lines (see `_word_set`).
     """
 
     keys: NDArray[np.uint64]
     verbs: NDArray[np.uint64]
     nouns: NDArray[np.uint64]
+    closers: NDArray[np.uint64]
 
 
 MOST_NAME_WORDS = 6
@@ -144,6 +212,7 @@ FEWEST_TALK_WORDS = 4
 MOST_TALK_RARITY = 8 * 8
 """Average rarity, in eighths of a nat, under which a line is talk: "Like I said in my first post:" announces
 a quote and is somebody's own. Dates, names and addresses are rarer, in whatever language."""
+MOST_CLOSING_TOKENS = 16
 MOST_CHARACTERS = 8
 """Length of the longest word in the lists above that is written in a script without spaces."""
 
@@ -155,7 +224,7 @@ def name_table(names: NDArray[np.uint64]) -> Names:
         size *= 2
     keys = np.zeros(size, np.uint64)
     _fill(keys, names)
-    return Names(keys, _word_set(_VERBS), _word_set(_NOUNS))
+    return Names(keys, _word_set(_VERBS), _word_set(_NOUNS), _word_set(_CLOSERS))
 
 
 def hash_names(names: pa.Array) -> NDArray[np.uint64]:
@@ -166,7 +235,7 @@ def hash_names(names: pa.Array) -> NDArray[np.uint64]:
 
 
 def _word_set(words: list[str]) -> NDArray[np.uint64]:
-    """Sorted hashes of words; of one that is several tokens (a script without spaces), that of them all."""
+    """Sorted hashes of words; of what is several tokens (in a script without spaces, a line), of them all."""
     tokens = tokenize(pa.array(words, pa.string()))
     bounds = zip(tokens.offsets[:-1].tolist(), tokens.offsets[1:].tolist(), strict=True)
     return np.unique(np.array([_hash_word(tokens.hashes, *bound) for bound in bounds], np.uint64))
@@ -231,6 +300,17 @@ def _among(words: UInt64s, hash_: Int) -> Any:
         else:
             high = middle
     return low < words.shape[0] and words[low] == hash_
+
+
+@njit(nogil=True, cache=True)
+def closing_line(closers: UInt64s, hashes: UInt32s, info: UInt16s, at: Int, end: Int) -> Any:
+    """Where a line that closes a quote ends, or `at` where none begins there."""
+    if at >= end or not info[at] & LINE_START:
+        return at
+    stop = at + 1
+    while stop < end and not info[stop] & LINE_START and stop - at <= MOST_CLOSING_TOKENS:
+        stop += 1
+    return stop if _among(closers, _hash_word(hashes, at, stop)) else at
 
 
 @njit(nogil=True, cache=True)

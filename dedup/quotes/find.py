@@ -173,6 +173,7 @@ def _search(
             names.keys,
             names.verbs,
             names.nouns,
+            names.closers,
             *index.marks,
             index.stands_for,
             window,

@@ -19,7 +19,7 @@ from numba import njit
 
 from dedup.arrays import Bytes, Int, Int32s, Int64s, UInt16s, UInt32s, UInt64s, grow_rows
 from dedup.quotes.align import evidence_of, finish_lines, grow_chain
-from dedup.quotes.attribution import find_attributions
+from dedup.quotes.attribution import closing_line, find_attributions
 from dedup.quotes.marks import announce, named_at
 from dedup.text.shingles import shingle_hash
 from dedup.text.tokens import CHARACTER, CODE, COLON, LINE_START, PARAGRAPH, PREFIXED, SENTENCE
@@ -45,7 +45,7 @@ LONG_RUN_WORDS = 64
 MOST_RUNS = 512
 """Exact runs of one chain; a longer passage becomes several."""
 
-OWN, COPIED, CHROME, BOILERPLATE, CODE_COPY, IN_TAG = 0, 1, 2, 3, 4, 5
+OWN, COPIED, CHROME, BOILERPLATE, CODE_COPY, IN_TAG, CHROME_AFTER = 0, 1, 2, 3, 4, 5, 6
 """What `state` says of a word."""
 
 # columns of a span
@@ -61,7 +61,7 @@ SAME_AUTHOR, ATTRIBUTED, IN_MARK, WHOLE_LINES, IS_CODE, ACROSS, CHROME_BEFORE = 
 @njit(nogil=True, cache=True)
 def leaves(state: Int) -> bool:
     """Whether a word in this state is taken out of its post."""
-    return state in (COPIED, CHROME, BOILERPLATE, IN_TAG)
+    return state in (COPIED, CHROME, BOILERPLATE, IN_TAG, CHROME_AFTER)
 
 
 @njit(nogil=True, cache=True)
@@ -183,6 +183,7 @@ def find_within(
     name_keys: UInt64s,
     verbs: UInt64s,
     nouns: UInt64s,
+    closers: UInt64s,
     mark_offsets: Int64s,
     mark_spans: Int64s,
     mark_names: UInt64s,
@@ -200,7 +201,7 @@ def find_within(
     posts: int64 [n], the thread's posts in order.
     offsets, hashes, info: the words of all posts (see `Tokens`).
     state: uint8 [words], what each word is; copied words are set here.
-    authors: int32 [all posts], -1 where unknown; author_names, name_keys, verbs, nouns: see `Names`.
+    authors: int32 [all posts], -1 where unknown; author_names, name_keys, verbs, nouns, closers: see `Names`.
     mark_offsets, mark_spans, mark_names: see `Marks`.
     stands_for: int64 [all posts]; an exact duplicate of another post is a source, and has no passages.
     window: a source stands at most so many posts of the thread before (0: any).
@@ -696,6 +697,12 @@ def find_within(
                     spans[a, FLAGS] |= IS_CODE
                     state[spans[a, START] : spans[a, END]] = CODE_COPY
                     break
+
+        # -- "Click to expand ..." below a quote goes with it
+        for a in range(accepted_from, span_count):
+            stop = spans[a, END]
+            if stop < end and state[stop] == OWN and state[stop - 1] == COPIED:
+                state[stop : closing_line(closers, hashes, info, stop, end)] = CHROME_AFTER
 
         # -- quotes whose source is nowhere earlier: marked, or below a line that announces them
         i = begin
