@@ -24,10 +24,30 @@ _PHRASES = (
     " skrev:",
     " napisał:",
     " napisał(a):",
+    " pisze:",
+    " napsal:",
+    " napsal(a):",
+    " napísal:",
+    " írta:",
+    " yazdı:",
+    " a scris:",
+    " έγραψε:",
+    " пишет:",
+    " писал:",
+    " написал:",
+    " написала:",
+    " написав:",
     " писал(а):",
     " написал(а):",
     " kirjoitti:",
 )
+_LED = re.compile(
+    r"(?:quote: )?(?:originally posted by|originally written by|quote from|quoting|zitat von|сообщение от"
+    r"|envoyé par|mensaje de|originariamente inviato da|oorspronkelijk geplaatst door|ursprungligen postat av"
+    r"|opprinnelig postet av|originalt skrevet af|alkuperäinen kirjoittaja)(?::\s*+|\s++)(\S.{0,79})",
+    re.IGNORECASE,
+)
+"""What stands in front of the name."""
 _LEADING = re.compile(r"^\([^()]*\)\s*")  # MyBB puts the date in front
 _DATES = (
     re.compile(
@@ -60,7 +80,11 @@ class HeaderNames:
         if name is not None:
             self.learn(header, name)
             return name
+        led = _LED.fullmatch(header.rstrip(" :"))
         _, colon, rest = header.partition(": ")
+        if led is not None:
+            dated = next((found for date in _DATES if (found := date.match(led[1]))), None)
+            return dated[1].rstrip(" -–,") if dated else led[1]
         if colon:
             rest = rest.strip()
             if (name := self._known(rest)) is not None:
