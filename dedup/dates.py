@@ -113,7 +113,8 @@ _CLOCK = (
     r"(?P<hour>\d{1,2})[:.](?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,]\d{1,9})?)?"
     rf"(?:\s*{_HALF})?"
 )
-_TIME = rf"(?:(?:[\s,]*T|[\s,]+(?:(?:at|um|à|om|alle|a las|às|ore|w|v|o|klo|kl\.?|в|у|·|@|-|–)\s+)?){_CLOCK}(?:\s*{_ZONE}(?:\s*\([^)]*\))?)?)?"
+_BEFORE_TIME = r"(?:at|um|à|om|alle|a las|às|ore|w|v|o|klo|kl\.?|в|у|·|@|-|–)"
+_TIME = rf"(?:(?:[\s,]*T|[\s,]+(?:{_BEFORE_TIME}\s+)?){_CLOCK}(?:\s*{_ZONE}(?:\s*\([^)]*\))?)?)?"
 
 
 class _Format(NamedTuple):

@@ -340,16 +340,16 @@ def test_text_of_html(html: str, text: str) -> None:
         ('<div class="quoteheader">Cytuj</div><div class="quote">Q</div>mine', "Q", None, None),
         ('<div class="quoteheader">Quote from: ann</div>own<div class="quote">Q</div>mine', "Q", None, None),
         (
-            '<div class="quoteheader"><div class="topslice_quote"><a href="?topic=3.msg17#msg17">Quote from: ann'
-            ' on May 3, 2010</a></div></div><blockquote class="bbc_standard_quote">Q</blockquote>mine',
+            '<div class="quoteheader"><div class="topslice_quote"><a href="?topic=3.msg17#msg17">Quote'
+            ' from: ann on May 3, 2010</a></div></div><blockquote class="bbc_standard_quote">Q</blockquote>mine',
             "Q",
             "ann",
             "17",
         ),
         ("<blockquote><div><cite>ann pisze:</cite>Q</div></blockquote>mine", "Q", "ann", None),
         (
-            '<table class="quote"><tr><td class="quote"><a href="viewthread.php?pid=17">Originally posted by ann'
-            ' &nbsp;</a></td></tr><tr><td class="quotemessage">Q</td></tr></table>mine',
+            '<table class="quote"><tr><td class="quote"><a href="viewthread.php?pid=17">Originally'
+            ' posted by ann &nbsp;</a></td></tr><tr><td class="quotemessage">Q</td></tr></table>mine',
             "Q",
             "ann",
             "17",

@@ -25,6 +25,7 @@ _PHRASES = (
     " napisał:",
     " napisał(a):",
     " pisze:",
+    " píše:",
     " napsal:",
     " napsal(a):",
     " napísal:",
