@@ -341,7 +341,8 @@ def test_text_of_html(html: str, text: str) -> None:
         ('<div class="quoteheader">Quote from: ann</div>own<div class="quote">Q</div>mine', "Q", None, None),
         (
             '<div class="quoteheader"><div class="topslice_quote"><a href="?topic=3.msg17#msg17">Quote'
-            ' from: ann on May 3, 2010</a></div></div><blockquote class="bbc_standard_quote">Q</blockquote>mine',
+            ' from: ann on May 3, 2010</a></div></div><blockquote class="bbc_standard_quote">Q</blockquote>'
+            "mine",
             "Q",
             "ann",
             "17",

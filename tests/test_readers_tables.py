@@ -103,6 +103,18 @@ def test_backslashes_before_marks() -> None:
     assert [post["text"] for post in posts] == ['she said "no", twice', "x"]
 
 
+@pytest.mark.parametrize("name", ["old.csv", "old.txt"])
+def test_lines_that_end_in_carriage_returns_alone(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_bytes(b'id,author,text\r1,ann,"Two lines,\rand more"\r2,bob,Hello\r')
+    posts, rejects = read(path)
+    assert rejects == []
+    assert [(post["id"], post["author"], post["text"]) for post in posts] == [
+        ("1", "ann", "Two lines,\nand more"),
+        ("2", "bob", "Hello"),
+    ]
+
+
 def test_a_table_without_a_header() -> None:
     data = "1,ann,Hello there\n2,bob,Hello ann\n"
     posts, rejects = parse(data, "csv", fields={"text": "3", "author": "2"})
@@ -390,6 +402,15 @@ def test_nothing_declared_is_expanded() -> None:
     posts, rejects = parse(f'{bomb}\n<posts><row Id="1" Body="&b;&a;" /></posts>', "stackexchange")
     assert rejects == []
     assert posts[0]["text"] == "&b;&a;"
+
+
+def test_xml_that_only_looks_like_a_dump() -> None:
+    feed = b"<?xml version='1.0'?>\n<rss><item><comments>https://x.example/1</comments></item></rss>"
+    assert recognise("feed.xml", feed) is None
+    posts, rejects = parse("<posts><post>Hello</post></posts>", "stackexchange")
+    assert posts == []
+    assert [row["error"] for row in rejects] == ["holds no row of a Stack Exchange dump"]
+    assert parse("<?xml version='1.0'?>\n<posts>\n</posts>\n", "stackexchange") == ([], [])
 
 
 def test_a_row_over_the_limit() -> None:

@@ -64,7 +64,8 @@ class Delimited:
         if name.lower().endswith(self.suffixes):
             return True
         encoding = wide_encoding(head) or "utf-8"
-        line = head[:SAMPLE_BYTES].decode(encoding, "ignore").lstrip("\ufeff").partition("\n")[0].rstrip("\r")
+        front = head[:SAMPLE_BYTES].decode(encoding, "ignore").lstrip("\ufeff")
+        line = front.partition("\n" if "\n" in front else "\r")[0].rstrip("\r")
         if not 3 <= len(line) <= 4096:
             return False
         for delimiter in _DELIMITERS:
@@ -172,6 +173,16 @@ class _Rows:
         self.rejects.append((number, Reject(block.path, record, at + start, at + end, error, data)))
 
 
+class _LineFeeds:
+    """A stream whose lines end in carriage returns alone, as old Macs wrote them, with line feeds."""
+
+    def __init__(self, stream: ByteStream) -> None:
+        self._stream = stream
+
+    def read(self, size: int, /) -> bytes:
+        return self._stream.read(size).replace(b"\r", b"\n")
+
+
 class _Cutter:
     """Cuts a stream at the ends of rows."""
 
@@ -188,6 +199,9 @@ class _Cutter:
     def blocks(self, block_bytes: int) -> Iterator[Block]:
         self.carry = self.stream.read(SAMPLE_BYTES)
         self.encoding = known_encoding(self.encoding, self.carry[:4])
+        if b"\r" in self.carry and b"\n" not in self.carry and unit_bytes(self.encoding) == 1:
+            self.carry = self.carry.replace(b"\r", b"\n")
+            self.stream = _LineFeeds(self.stream)
         self._read_front()
         unit = unit_bytes(self.encoding)
         block_bytes = max(block_bytes - block_bytes % unit, unit)
