@@ -41,7 +41,7 @@ def understood(posts: list[dict[str, Any]]) -> dict[str, Any]:
     found = []
     for record, row in enumerate(posts, 1):
         assert row["record"] == record
-        post = {key: row[key] for key in ("id", "author", "created") if row[key] is not None}
+        post = {key: row[key] for key in ("id", "parent_id", "author", "created") if row[key] is not None}
         extra = json.loads(row["metadata"])
         post |= {key: extra[key] for key in ("number", "subject") if key in extra}
         post["text"] = row["text"]

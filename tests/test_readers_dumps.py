@@ -70,6 +70,16 @@ def test_a_scraped_topic_gives_its_posts_what_they_lack() -> None:
     assert {post["board"] for post in posts} == {"Firing"}
 
 
+def test_a_post_of_a_topic_answers_the_one_it_quotes() -> None:
+    def quote(post: str, inside: str = "") -> str:
+        return f'<blockquote data-quote="x" data-source="post: {post}">{inside}Q</blockquote><p>mine</p>'
+
+    bodies = ["<p>Q</p>", quote("1"), quote("99") + quote("2", quote("1")), quote("4")]
+    topic = {"title": "T", "posts": [{"id": n, "content": body} for n, body in enumerate(bodies, 1)]}
+    posts, _ = parse([topic, {"title": "U", "posts": [{"id": 9, "content": quote("1")}]}])
+    assert [post["parent_id"] for post in posts] == [None, "1", "2", None, None]
+
+
 def test_topics_on_lines_and_in_arrays() -> None:
     topics = [{"id": n, "posts": [{"id": 10 * n + i, "text": f"post {i}"} for i in (1, 2)]} for n in (1, 2)]
     lines = "\n".join(map(json.dumps, topics))
