@@ -177,6 +177,8 @@ class _Page(NamedTuple):
     data: bytes
     encoding: str | None
     """What the server said it is in, where that can be."""
+    fetched: str | None
+    """When, where a page may count its dates from that (`header` of its block)."""
 
 
 def _page_of(data: bytes, limit: int) -> _Page | None:
@@ -201,7 +203,8 @@ def _page_of(data: bytes, limit: int) -> _Page | None:
     body = record.reader.read(limit + 1)
     if len(body) > limit:
         raise ValueError(too_long(len(body), limit))
-    return _Page(kind, address, body, _usable(charset, body))
+    fetched = str(record.headers.get("WARC-Date") or "") or None if kind == "html" else None
+    return _Page(kind, address, body, _usable(charset, body), fetched)
 
 
 def _usable(charset: str | None, data: bytes) -> str | None:
@@ -223,5 +226,7 @@ def _read_page(page: _Page, path: str, settings: Read) -> Iterator[Parsed]:
     if reader is None:
         return
     for block in reader.blocks(BytesIO(page.data), path, settings, len(page.data) + 1):
-        encoded = block._replace(encoding=block.encoding or page.encoding)
+        encoded = block._replace(
+            encoding=block.encoding or page.encoding, header=page.fetched or block.header
+        )
         yield READERS[block.reader].parse(encoded, settings)

@@ -14,6 +14,7 @@ from selectolax.lexbor import LexborHTMLParser
 from dedup.normalize.decode import decode
 from dedup.readers.base import Block, Parsed, Reject, list_array, posts_batch, rejected_batch
 from dedup.readers.marks import quoted_parent
+from dedup.readers.pages.clock import dated, fetched
 from dedup.readers.pages.engines import engine_of
 from dedup.readers.pages.names import HeaderNames
 from dedup.readers.pages.page import Engine, Page, PagePost
@@ -77,10 +78,13 @@ def _read_page(block: Block, rows: _Rows) -> str | None:
         "encoding": encoding,
     }
     names = HeaderNames(post.author for post in page.posts if post.author)
+    moment = fetched(block.path, data, block.header)
     known = {f"{page.thread}/{post.number}": post.id for post in page.posts if post.id}  # as Discourse has it
     known |= {post.id: post.id for post in page.posts if post.id}
     for record, post in enumerate(page.posts, 1):
-        rows.add(post, record, shared, _metadata(post, page, engine, address), names, engine, known)
+        created = dated(post.created, moment)
+        metadata = _metadata(post, page, engine, address, created)
+        rows.add(post._replace(created=created), record, shared, metadata, names, engine, known)
     return None
 
 
@@ -156,10 +160,12 @@ def _depth(data: bytes) -> int:
     return most
 
 
-def _metadata(post: PagePost, page: Page, engine: Engine, address: Address) -> str:
+def _metadata(post: PagePost, page: Page, engine: Engine, address: Address, created: str | None) -> str:
     """What has no column of its own, as a JSON object."""
     subject = post.subject if post.subject and not post.subject.endswith(page.title or "\0") else None
     extra = {"number": post.number, "subject": subject, "url": address.url, "engine": engine.name}
+    if created != post.created:
+        extra["written"] = post.created  # "Yesterday, 10:15 pm"
     return msgspec.json.encode({key: value for key, value in extra.items() if value}).decode()
 
 
