@@ -198,6 +198,22 @@ def test_any_bytes_are_posts_or_rejects(data: bytes, block_bytes: int) -> None:
 # Parquet and Arrow
 
 
+def test_a_damaged_row_group_costs_no_other(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    table = pa.table({"id": [str(n) for n in range(9)], "text": [f"post {n} {'x' * 500}" for n in range(9)]})
+    pa.parquet.write_table(table, path, row_group_size=3, compression="zstd", use_dictionary=False)
+    facts = pa.parquet.ParquetFile(path).metadata.row_group(1).column(1)
+    data = bytearray(path.read_bytes())
+    end = facts.data_page_offset + facts.total_compressed_size
+    data[end - 20 : end] = b"\xff" * 20
+    path.write_bytes(data)
+    posts, rejects = read(path)
+    assert [post["id"] for post in posts] == ["0", "1", "2", "6", "7", "8"]
+    assert [post["record"] for post in posts] == [1, 2, 3, 7, 8, 9]
+    assert [row["record"] for row in rejects] == [4]
+    assert rejects[0]["error"].startswith("3 rows of a row group cannot be read: ")
+
+
 def a_table() -> pa.Table:
     return pa.table(
         {
