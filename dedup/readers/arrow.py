@@ -112,8 +112,11 @@ class Parquet(_Columnar):
                     ):
                         left -= batch.num_rows
                         yield batch
+                    reason = "they are not there"
                 except _ERRORS as error:
-                    yield _Damaged(left, f"{left} rows of a row group cannot be read: {_line(error)}")
+                    reason = _line(error)
+                if left > 0:
+                    yield _Damaged(left, f"{left} rows of a row group cannot be read: {reason}")
 
 
 class Arrow(_Columnar):
