@@ -1,0 +1,150 @@
+"""Page chrome that scrapers left at the edges of posts: "#12", "Reply Report Share", "Last edited by …".
+
+A line is taken for chrome only as a whole, at the front or the end of a post, when it says what forum
+software says there, and when lines of its kind stand at the edges of many posts at the front of the file: in
+half of them, or in three where no person would write it. What stands inside a post is never chrome.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+from dedup.readers.base import list_array
+from dedup.schema import POSTS
+
+MIN_POSTS = 3
+"""So many posts, and half of those at the front of a file, must have a line of a kind at their edges."""
+_MOST_LINES = 12
+_MOST_CHARS = 200
+_BLANK = " \t\r\n\xa0"
+
+_BUTTON = (
+    r"(?:back to top|go to top|top|reply(?: with quote)?|report(?: (?:post|this|to moderator))?|share"
+    r"(?: this post)?|\+? ?quote|multi-?quote|like|edit|delete|permalink|pm|www|profile|thanks|bookmark"
+    r"|nach oben|antworten|melden|teilen|zitieren|zitat|gefällt mir|bearbeiten"
+    r"|haut(?: de page)?|répondre|signaler|partager|citer|j'aime|modifier"
+    r"|arriba|responder|reportar|denunciar|compartir|citar|me gusta|editar"
+    r"|su|rispondi|segnala|condividi|cita|mi piace|modifica|omhoog|reageren|rapporteren|delen|citeren"
+    r"|na górę|do góry|odpowiedz|zgłoś|udostępnij|cytuj|lubię to|edytuj"
+    r"|наверх|вверх|ответить|пожаловаться|поделиться|цитата|цитировать|нравится|редактировать)"
+)
+_LABEL = (
+    r"(?:joined|join date|registered|member since|posts|messages|location|likes received|likes|trophy points"
+    r"|reputation|karma|registriert(?: seit)?|dabei seit|beiträge|ort|wohnort|inscription|inscrit(?: le)?"
+    r"|localisation|registrado|mensajes|ubicación|iscritto(?: il)?|messaggi|geregistreerd|berichten|dołączył"
+    r"|rejestracja|posty|регистрация|сообщения|сообщений|откуда)"
+)
+_EDITED = (
+    r"(?:last edited|edited|last modified|zuletzt (?:bearbeitet|geändert)|bearbeitet|geändert"
+    r"|dernière (?:modification|édition)|modifié|última (?:edición|modificación|edição)|editado"
+    r"|ultima modifica|laatst (?:bewerkt|gewijzigd|aangepast)|senast (?:redigerad|ändrad)"
+    r"|sist (?:redigert|endret)"
+    r"|ostatnio (?:zmieniony|edytowany|edytowane)|последний раз (?:редактировалось|отредактировано)"
+    r"|последнее редактирование|отредактировано|изменено)"
+)
+
+
+class _Kind(NamedTuple):
+    pattern: re.Pattern[str]
+    certain: bool = False
+    """No person writes such a line: it need not stand in half of the posts."""
+
+
+# Every repetition is possessive or over what cannot begin what follows: linear time.
+_KINDS = {
+    "number": _Kind(re.compile(r"#\d{1,7}")),
+    "buttons": _Kind(re.compile(rf"{_BUTTON}(?:[\s|·•/]++{_BUTTON})*+", re.IGNORECASE)),
+    "profile": _Kind(re.compile(rf"{_LABEL} ?: ?\S.{{0,60}}", re.IGNORECASE)),
+    "edited": _Kind(
+        re.compile(rf"\W{{0,3}}{_EDITED}(?: by | von | par | por | da | door | av | przez |: ?| am | on | )"
+                   r"(?=[^\n]*\d{1,2}[:.h]\d{2}|[^\n]*\d{4})[^\n]+", re.IGNORECASE),
+        certain=True,
+    ),
+}  # fmt: skip
+
+
+SAMPLE_POSTS = 200
+"""So many posts at the front of a file tell what stands at their edges."""
+
+
+def find_edges(posts: pa.RecordBatch) -> tuple[str, ...]:
+    """The kinds of chrome that stand at the edges of a file's posts, of which these are the first."""
+    texts = [text for text in posts.column("text").slice(0, SAMPLE_POSTS).to_pylist() if text.strip(_BLANK)]
+    counts: Counter[str] = Counter()
+    for text in texts:
+        edges = _edges(text, 0, len(text), tuple(_KINDS))
+        counts.update(edges.kinds)
+    return tuple(
+        name
+        for name, kind in _KINDS.items()
+        if counts[name] >= MIN_POSTS and (kind.certain or 2 * counts[name] >= len(texts))
+    )
+
+
+def mark_edges(posts: pa.RecordBatch, kinds: Sequence[str]) -> pa.RecordBatch:
+    """The posts with the chrome of these kinds at their edges listed in `chrome`.
+
+    A post that would have nothing left keeps all, and quotes that the dump marks are not touched.
+    """
+    found: dict[int, list[dict[str, Any]]] = {}
+    columns = (posts.column(name).to_pylist() for name in ("text", "marks", "chrome"))
+    for row, (text, marks, chrome) in enumerate(zip(*columns, strict=True)):
+        spans = list(chrome)
+        first = min((span["start"] for span in [*marks, *chrome]), default=len(text))
+        last = max((span["end"] for span in [*marks, *chrome]), default=0)
+        edges = _edges(text, last, first, kinds)
+        if edges.front:
+            spans.insert(0, {"start": 0, "end": edges.front, "why": "page_chrome"})
+        if edges.back < len(text):
+            spans.append({"start": edges.back, "end": len(text), "why": "page_chrome"})
+        if spans:
+            found[row] = spans
+    at = POSTS.get_field_index("chrome")
+    return posts.set_column(at, POSTS.field(at), list_array(found, posts.num_rows, POSTS.field(at).type))
+
+
+class _Edges(NamedTuple):
+    front: int
+    """Where the chrome at the front ends; 0 without any."""
+    back: int
+    """Where the chrome at the end begins; the length of the text without any."""
+    kinds: set[str]
+
+
+def _edges(text: str, floor: int, ceiling: int, kinds: Sequence[str]) -> _Edges:
+    """The chrome before `ceiling` at the front of a text and from `floor` on at its end."""
+    seen: set[str] = set()
+    front = at = 0
+    for _ in range(_MOST_LINES):
+        end = text.find("\n", at) + 1 or len(text)
+        if at == len(text) or end > ceiling or (kind := _kind_of(text, at, end, kinds)) is None:
+            break
+        if kind:
+            front = end
+            seen.add(kind)
+        at = end
+    back = at = len(text)
+    for _ in range(_MOST_LINES):
+        begin = text.rfind("\n", 0, max(at - 1, 0)) + 1
+        if at == 0 or begin < floor or (kind := _kind_of(text, begin, at, kinds)) is None:
+            break
+        if kind:
+            back = begin
+            seen.add(kind)
+        at = begin
+    if not text[front:back].strip(_BLANK):
+        return _Edges(0, len(text), set())
+    return _Edges(front, back, seen)
+
+
+def _kind_of(text: str, start: int, end: int, kinds: Sequence[str]) -> str | None:
+    """The kind of chrome that a line is; empty for a blank one, None for others."""
+    if end - start > _MOST_CHARS:
+        return None
+    line = text[start:end].strip(_BLANK)
+    return next((kind for kind in kinds if _KINDS[kind].pattern.fullmatch(line)), None) if line else ""
