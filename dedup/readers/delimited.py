@@ -64,6 +64,8 @@ class Delimited:
         if name.lower().endswith(self.suffixes):
             return True
         encoding = wide_encoding(head) or "utf-8"
+        if encoding == "utf-8" and b"\0" in head:  # no table, but something binary
+            return False
         front = head[:SAMPLE_BYTES].decode(encoding, "ignore").lstrip("\ufeff")
         line = front.partition("\n" if "\n" in front else "\r")[0].rstrip("\r")
         if not 3 <= len(line) <= 4096:

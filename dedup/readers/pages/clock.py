@@ -31,6 +31,7 @@ _WAYBACK = re.compile(rb"(?:__wm\.wombat\(\"[^\"]{1,2000}\",\"|web\.archive\.org
 _SINGLE_FILE = re.compile(
     rb"saved date: \w{3} (\w{3} \d{2} \d{4} \d{2}:\d{2}:\d{2}) GMT([+-]\d{4})", re.IGNORECASE
 )
+_MOST_CHARS = 60
 _AHEAD = timedelta(hours=14)
 """No clock is further ahead of UTC."""
 
@@ -55,13 +56,18 @@ def _read(written: str, form: str) -> datetime | None:
         return None
 
 
+def counts_from_a_day(created: str | None) -> bool:
+    """Whether a date says today or yesterday."""
+    return created is not None and len(created) <= _MOST_CHARS and _COUNTED.fullmatch(created) is not None
+
+
 def dated(created: str | None, moment: datetime | None) -> str | None:
     """A date that counts from `moment` as ISO 8601, by the board's clock; any other as it is.
 
     >>> dated("Yesterday at 9:30 pm", datetime(2004, 3, 30, 22, 1, tzinfo=UTC))
     '2004-03-29 21:30:00'
     """
-    if created is None or moment is None or len(created) > 60:
+    if created is None or moment is None or len(created) > _MOST_CHARS:
         return created
     found = _COUNTED.fullmatch(created)
     if found is None:

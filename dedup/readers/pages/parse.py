@@ -14,7 +14,7 @@ from selectolax.lexbor import LexborHTMLParser
 from dedup.normalize.decode import decode
 from dedup.readers.base import Block, Parsed, Reject, list_array, posts_batch, rejected_batch
 from dedup.readers.marks import quoted_parent
-from dedup.readers.pages.clock import dated, fetched
+from dedup.readers.pages.clock import counts_from_a_day, dated, fetched
 from dedup.readers.pages.engines import engine_of
 from dedup.readers.pages.names import HeaderNames
 from dedup.readers.pages.page import Engine, Page, PagePost
@@ -78,7 +78,8 @@ def _read_page(block: Block, rows: _Rows) -> str | None:
         "encoding": encoding,
     }
     names = HeaderNames(post.author for post in page.posts if post.author)
-    moment = fetched(block.path, data, block.header)
+    counted = any(counts_from_a_day(post.created) for post in page.posts)
+    moment = fetched(block.path, data, block.header) if counted else None
     known = {f"{page.thread}/{post.number}": post.id for post in page.posts if post.id}  # as Discourse has it
     known |= {post.id: post.id for post in page.posts if post.id}
     for record, post in enumerate(page.posts, 1):
