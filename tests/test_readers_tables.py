@@ -349,7 +349,9 @@ def test_damaged_databases_are_faults(tmp_path: Path) -> None:
     data = a_database(tmp_path / "board.db", 3000).read_bytes()
     damaged = bytearray(data)
     damaged[len(data) // 2 :] = bytes(len(data) - len(data) // 2)
-    for name, content in (("noise.db", data[:16] + b"\xff" * 2000), ("half.db", bytes(damaged))):
+    schema = data.replace(b"CREATE TABLE posts", b"CREATE \xffABLE posts")  # SQLite's message quotes it
+    cases = {"noise.db": data[:16] + b"\xff" * 2000, "half.db": bytes(damaged), "schema.db": schema}
+    for name, content in cases.items():
         (tmp_path / name).write_bytes(content)
         _, rejects = read(tmp_path / name)
         assert "cannot be read" in rejects[0]["error"]
