@@ -9,7 +9,7 @@ import pytest
 
 from dedup.config import Read
 from dedup.readers import read_posts
-from dedup.readers.edges import _KINDS
+from dedup.readers.edges import _PATTERNS
 
 
 def read(path: Path, posts: list[str], block_bytes: int = 1 << 20) -> list[tuple[str, list[str]]]:
@@ -79,4 +79,4 @@ def test_chrome_in_a_marked_quote_is_the_quotes(tmp_path: Path) -> None:
     ],
 )
 def test_what_forum_software_says(kind: str, line: str, chrome: bool) -> None:
-    assert (_KINDS[kind].pattern.fullmatch(line) is not None) == chrome
+    assert (_PATTERNS[kind].fullmatch(line) is not None) == chrome

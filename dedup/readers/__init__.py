@@ -32,7 +32,7 @@ from dedup.readers.jsonl import Jsonl
 from dedup.readers.mail import Mail
 from dedup.readers.pages import Pages
 from dedup.readers.redact import redact_posts
-from dedup.readers.sources import InputFile, Inputs, Source, find_sources, open_source
+from dedup.readers.sources import InputFile, Inputs, Source, SourceStream, find_sources, open_source
 from dedup.readers.sqlite import Sqlite
 from dedup.readers.stackexchange import StackExchange
 from dedup.readers.text import Text
@@ -77,6 +77,7 @@ READERS: dict[str, Reader] = {
 """Name → reader, as `--input-format` calls it."""
 
 _HEAD_BYTES = 64 << 10
+_EDGE_BYTES = 512 << 10
 _BLOCK_BYTES = 4 << 20
 _MOST_BLOCKS = 1000
 """In a group: an empty file takes time too."""
@@ -132,7 +133,7 @@ def _blocks_of(source: Source, settings: Read, block_bytes: int, inputs: Inputs 
             reader = recognise(source.name, head, settings.input_format)
         records = 0
         if reader is not None:
-            edges = _edges_of(reader, head, source.shown, settings)
+            edges = _edges_of(reader, stream, source.shown, settings)
             for block in reader.blocks(stream, source.shown, settings, block_bytes):
                 records = block.first_record
                 yield block._replace(edges=edges) if edges else block
@@ -145,10 +146,11 @@ def _blocks_of(source: Source, settings: Read, block_bytes: int, inputs: Inputs 
             inputs.files.append(file)
 
 
-def _edges_of(reader: Reader, head: bytes, path: str, settings: Read) -> tuple[str, ...]:
-    """The kinds of page chrome at the edges of the posts of a file that begins with `head`."""
+def _edges_of(reader: Reader, stream: SourceStream, path: str, settings: Read) -> tuple[str, ...]:
+    """The kinds of page chrome at the edges of the posts at the front of a file."""
     if not isinstance(reader, Jsonl | Delimited):  # files that are parsed whole tell for themselves
         return ()
+    head = stream.peek(_EDGE_BYTES)
     block = next(reader.blocks(BytesIO(head), path, settings, len(head) + 1), None)
     if block is None or block.error is not None or any(map(is_own, reader.sample(block, settings))):
         return ()

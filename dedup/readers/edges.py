@@ -10,9 +10,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from dedup.readers.base import list_array
 from dedup.schema import POSTS
@@ -25,7 +26,7 @@ _BLANK = " \t\r\n\xa0"
 
 _BUTTON = (
     r"(?:back to top|go to top|top|reply(?: with quote)?|report(?: (?:post|this|to moderator))?|share"
-    r"(?: this post)?|\+? ?quote|multi-?quote|like|edit|delete|permalink|pm|www|profile|thanks|bookmark"
+    r"(?: this post)?|\+? ?quote|multi-?quote|like|edit|delete|permalink|pm|www|profile|bookmark"
     r"|nach oben|antworten|melden|teilen|zitieren|zitat|gefällt mir|bearbeiten"
     r"|haut(?: de page)?|répondre|signaler|partager|citer|j'aime|modifier"
     r"|arriba|responder|reportar|denunciar|compartir|citar|me gusta|editar"
@@ -50,25 +51,34 @@ _EDITED = (
 
 
 class _Kind(NamedTuple):
-    pattern: re.Pattern[str]
+    begins: str
+    """How its lines begin, for RE2 and `re`."""
+    goes_on: str
+    """How they go on: every repetition is possessive, or over what cannot begin what follows."""
     certain: bool = False
     """No person writes such a line: it need not stand in half of the posts."""
 
+    @property
+    def pattern(self) -> re.Pattern[str]:
+        """What fits its lines."""
+        return re.compile(self.begins + self.goes_on, re.IGNORECASE)
 
-# Every repetition is possessive or over what cannot begin what follows: linear time.
+
 _KINDS = {
-    "number": _Kind(re.compile(r"#\d{1,7}")),
-    "buttons": _Kind(re.compile(rf"{_BUTTON}(?:[\s|·•/]++{_BUTTON})*+", re.IGNORECASE)),
-    "profile": _Kind(re.compile(rf"{_LABEL} ?: ?\S.{{0,60}}", re.IGNORECASE)),
+    "number": _Kind(r"#\d", r"\d{0,6}"),
+    "buttons": _Kind(_BUTTON, rf"(?:[\s|·•/]++{_BUTTON})*+"),
+    "profile": _Kind(f"{_LABEL} ?:", r" ?\S.{0,60}"),
     "edited": _Kind(
-        re.compile(rf"\W{{0,3}}{_EDITED}(?: by | von | par | por | da | door | av | przez |: ?| am | on | )"
-                   r"(?=[^\n]*\d{1,2}[:.h]\d{2}|[^\n]*\d{4})[^\n]+", re.IGNORECASE),
+        rf"\W{{0,3}}{_EDITED}",
+        r"(?: by | von | par | por | da | door | av | przez |: ?| am | on | )"
+        r"(?=[^\n]*\d{1,2}[:.h]\d{2}|[^\n]*\d{4})[^\n]+",
         certain=True,
     ),
-}  # fmt: skip
+}
+_PATTERNS = {name: kind.pattern for name, kind in _KINDS.items()}
 
 
-SAMPLE_POSTS = 200
+SAMPLE_POSTS = 1000
 """So many posts at the front of a file tell what stands at their edges."""
 
 
@@ -91,19 +101,26 @@ def mark_edges(posts: pa.RecordBatch, kinds: Sequence[str]) -> pa.RecordBatch:
 
     A post that would have nothing left keeps all, and quotes that the dump marks are not touched.
     """
-    found: dict[int, list[dict[str, Any]]] = {}
-    columns = (posts.column(name).to_pylist() for name in ("text", "marks", "chrome"))
-    for row, (text, marks, chrome) in enumerate(zip(*columns, strict=True)):
-        spans = list(chrome)
-        first = min((span["start"] for span in [*marks, *chrome]), default=len(text))
-        last = max((span["end"] for span in [*marks, *chrome]), default=0)
+    texts = posts.column("text")
+    begins = "|".join(_KINDS[kind].begins for kind in kinds)
+    # RE2 looks at a text from the edge inwards, and no further than it must.
+    front = pc.match_substring_regex(texts, rf"(?i)\A[\s\x{{a0}}]*(?:{begins})")
+    back = pc.match_substring_regex(texts, rf"(?i)(?:\A|\n)[\s\x{{a0}}]*(?:{begins})[^\n]*[\s\x{{a0}}]*\z")
+    likely = pc.indices_nonzero(pc.or_(front, back))
+    if not len(likely):
+        return posts
+    spans_of = dict(enumerate(posts.column("chrome").to_pylist()))
+    all_marks = posts.column("marks").take(likely).to_pylist()
+    for row, text, marks in zip(likely.to_pylist(), texts.take(likely).to_pylist(), all_marks, strict=True):
+        spans = spans_of[row]
+        first = min((span["start"] for span in [*marks, *spans]), default=len(text))
+        last = max((span["end"] for span in [*marks, *spans]), default=0)
         edges = _edges(text, last, first, kinds)
         if edges.front:
             spans.insert(0, {"start": 0, "end": edges.front, "why": "page_chrome"})
         if edges.back < len(text):
             spans.append({"start": edges.back, "end": len(text), "why": "page_chrome"})
-        if spans:
-            found[row] = spans
+    found = {row: spans for row, spans in spans_of.items() if spans}
     at = POSTS.get_field_index("chrome")
     return posts.set_column(at, POSTS.field(at), list_array(found, posts.num_rows, POSTS.field(at).type))
 
@@ -147,4 +164,4 @@ def _kind_of(text: str, start: int, end: int, kinds: Sequence[str]) -> str | Non
     if end - start > _MOST_CHARS:
         return None
     line = text[start:end].strip(_BLANK)
-    return next((kind for kind in kinds if _KINDS[kind].pattern.fullmatch(line)), None) if line else ""
+    return next((kind for kind in kinds if _PATTERNS[kind].fullmatch(line)), None) if line else ""
