@@ -12,12 +12,12 @@ from dedup.readers import read_posts
 from dedup.readers.edges import _PATTERNS
 
 
-def read(path: Path, posts: list[str], block_bytes: int = 1 << 20) -> list[tuple[str, list[str]]]:
+def read(path: Path, posts: list[str], edit_notes: bool = False) -> list[tuple[str, list[str]]]:
     """Texts without what is listed as page chrome, and that."""
     lines = [json.dumps({"id": number, "text": text}) for number, text in enumerate(posts)]
     path.write_text("\n".join(lines) if path.suffix == ".jsonl" else f"[{','.join(lines)}]")
     found = []
-    for batch in read_posts(path, Read()):
+    for batch in read_posts(path, Read(edit_notes=edit_notes)):
         for row in batch.to_pylist():
             text, chrome = row["text"], []
             for span in reversed(row["chrome"]):
@@ -46,15 +46,16 @@ def test_what_a_few_posts_end_with_is_their_own(tmp_path: Path) -> None:
     assert read(tmp_path / "dump.jsonl", posts) == [(text, []) for text in posts]
 
 
-def test_nobody_writes_when_a_post_was_edited(tmp_path: Path) -> None:
+def test_notes_of_edits_stand_under_few_posts(tmp_path: Path) -> None:
+    path = tmp_path / "dump.jsonl"
     edited = "Last edited by Ann on May 3, 2010, 10:15 am; edited 2 times in total."
-    posts = [f"One\n{edited}", f"Two\n\n{edited}", f"Three\n{edited}"] + ["Words"] * 20
-    assert read(tmp_path / "dump.jsonl", posts)[:3] == [
-        ("One\n", [edited]),
-        ("Two\n\n", [edited]),
-        ("Three\n", [edited]),
-    ]
-    assert read(tmp_path / "dump.jsonl", posts[2:])[0] == (posts[2], [])
+    posts = [f"{n}\n\n{edited}" for n in range(3)] + ["Words"] * 20
+    taken = [(f"{n}\n\n", [edited]) for n in range(3)]
+    assert read(path, posts)[:3] == [(post, []) for post in posts[:3]]
+    assert read(path, posts, edit_notes=True)[:3] == taken
+    assert read(path, posts[1:], edit_notes=True)[0] == (posts[1], [])
+    numbered = read(path, [f"#{n}\n{post}" for n, post in enumerate(posts)])
+    assert [chrome[1:] for _, chrome in numbered[:4]] == [[edited], [edited], [edited], []]
 
 
 def test_chrome_in_a_marked_quote_is_the_quotes(tmp_path: Path) -> None:

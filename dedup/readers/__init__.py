@@ -154,7 +154,7 @@ def _edges_of(reader: Reader, stream: SourceStream, path: str, settings: Read) -
     block = next(reader.blocks(BytesIO(head), path, settings, len(head) + 1), None)
     if block is None or block.error is not None or any(map(is_own, reader.sample(block, settings))):
         return ()
-    return find_edges(parse_block(block, settings).posts)
+    return find_edges(parse_block(block, settings).posts, settings.edit_notes)
 
 
 def _fault(source: Source, record: int, at: int, error: str) -> Block:

@@ -1,8 +1,10 @@
 """Page chrome that scrapers left at the edges of posts: "#12", "Reply Report Share", "Last edited by …".
 
 A line is taken for chrome only as a whole, at the front or the end of a post, when it says what forum
-software says there, and when lines of its kind stand at the edges of many posts at the front of the file: in
-half of them, or in three where no person would write it. What stands inside a post is never chrome.
+software says there, and when lines of its kind stand at the edges of half of the posts at the front of the
+file. "Last edited by …" stands under a few posts only: three are enough where other chrome shows that the
+posts were taken from pages, or where `read.edit_notes` asks for it. What stands inside a post is never
+chrome.
 """
 
 from __future__ import annotations
@@ -55,8 +57,6 @@ class _Kind(NamedTuple):
     """How its lines begin, for RE2 and `re`."""
     goes_on: str
     """How they go on: every repetition is possessive, or over what cannot begin what follows."""
-    certain: bool = False
-    """No person writes such a line: it need not stand in half of the posts."""
 
     @property
     def pattern(self) -> re.Pattern[str]:
@@ -72,7 +72,6 @@ _KINDS = {
         rf"\W{{0,3}}{_EDITED}",
         r"(?: by | von | par | por | da | door | av | przez |: ?| am | on | )"
         r"(?=[^\n]*\d{1,2}[:.h]\d{2}|[^\n]*\d{4})[^\n]+",
-        certain=True,
     ),
 }
 _PATTERNS = {name: kind.pattern for name, kind in _KINDS.items()}
@@ -82,18 +81,20 @@ SAMPLE_POSTS = 1000
 """So many posts at the front of a file tell what stands at their edges."""
 
 
-def find_edges(posts: pa.RecordBatch) -> tuple[str, ...]:
-    """The kinds of chrome that stand at the edges of a file's posts, of which these are the first."""
+def find_edges(posts: pa.RecordBatch, edit_notes: bool) -> tuple[str, ...]:
+    """The kinds of chrome that stand at the edges of a file's posts, of which these are the first.
+
+    edit_notes: see `config.Read`.
+    """
     texts = [text for text in posts.column("text").slice(0, SAMPLE_POSTS).to_pylist() if text.strip(_BLANK)]
     counts: Counter[str] = Counter()
     for text in texts:
         edges = _edges(text, 0, len(text), tuple(_KINDS))
         counts.update(edges.kinds)
-    return tuple(
-        name
-        for name, kind in _KINDS.items()
-        if counts[name] >= MIN_POSTS and (kind.certain or 2 * counts[name] >= len(texts))
-    )
+    found = [name for name in _KINDS if counts[name] >= MIN_POSTS and 2 * counts[name] >= len(texts)]
+    if "edited" not in found and counts["edited"] >= MIN_POSTS and (found or edit_notes):
+        found.append("edited")
+    return tuple(found)
 
 
 def mark_edges(posts: pa.RecordBatch, kinds: Sequence[str]) -> pa.RecordBatch:

@@ -73,7 +73,7 @@ class JsonArray:
             posts = posts.set_column(at, posts.schema.field(at), places)
         at = posts.schema.get_field_index("encoding")
         posts = posts.set_column(at, posts.schema.field(at), repeated(encoding, posts.num_rows))
-        if not any(map(is_own, sample)) and (edges := find_edges(posts)):
+        if not any(map(is_own, sample)) and (edges := find_edges(posts, settings.edit_notes)):
             posts = mark_edges(posts, edges)
         return Parsed(posts, pa.concat_batches([rejected, rejected_batch(rest)]))
 
