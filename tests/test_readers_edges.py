@@ -58,6 +58,22 @@ def test_notes_of_edits_stand_under_few_posts(tmp_path: Path) -> None:
     assert [chrome[1:] for _, chrome in numbered[:4]] == [[edited], [edited], [edited], []]
 
 
+def test_the_line_below_a_long_quote(tmp_path: Path) -> None:
+    line = "Click to expand...\n"
+    posts = [f"Ann said:\nWords\n{line}\nown {n}" for n in range(3)] + [f"say: {line}"]
+    assert read(tmp_path / "dump.jsonl", posts) == [
+        *((f"Ann said:\nWords\n\nown {n}", [line]) for n in range(3)),
+        (posts[3], []),
+    ]
+    assert read(tmp_path / "dump.jsonl", posts[1:])[0] == (posts[1], [])
+    (tmp_path / "thread.txt").write_text("Jo hat gesagt:\nWorte\n Zum Vergrößern anklicken....\nJa.\n")
+    (batch,) = read_posts(tmp_path / "thread.txt")
+    (span,) = batch.to_pylist()[0]["chrome"]
+    assert (
+        batch.column("text")[0].as_py()[span["start"] : span["end"]].strip() == "Zum Vergrößern anklicken...."
+    )
+
+
 def test_chrome_in_a_marked_quote_is_the_quotes(tmp_path: Path) -> None:
     posts = ["own\n[quote]\n#1\nWords\n#2\n[/quote]\n#3", "Words\n#4", "Words\n#5"]
     assert read(tmp_path / "dump.jsonl", posts)[0][1][-1] == "#3"

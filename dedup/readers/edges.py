@@ -1,10 +1,10 @@
-"""Page chrome that scrapers left at the edges of posts: "#12", "Reply Report Share", "Last edited by …".
+"""Page chrome that scrapers left in posts: "#12", "Reply Report Share", "Last edited by …" at their edges.
 
 A line is taken for chrome only as a whole, at the front or the end of a post, when it says what forum
 software says there, and when lines of its kind stand at the edges of half of the posts at the front of the
 file. "Last edited by …" stands under a few posts only: three are enough where other chrome shows that the
 posts were taken from pages, or where `read.edit_notes` asks for it. What stands inside a post is never
-chrome.
+chrome, but for the line with which XenForo ends a long quote.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from typing import NamedTuple
+from itertools import islice
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -24,6 +25,7 @@ MIN_POSTS = 3
 """So many posts, and half of those at the front of a file, must have a line of a kind at their edges."""
 _MOST_LINES = 12
 _MOST_CHARS = 200
+_MOST_EXPANDS = 200
 _BLANK = " \t\r\n\xa0"
 
 _BUTTON = (
@@ -74,6 +76,23 @@ _KINDS = {
         r"(?=[^\n]*\d{1,2}[:.h]\d{2}|[^\n]*\d{4})[^\n]+",
     ),
 }
+EXPAND = "expand"
+"""The kind of "Click to expand...", which three posts must have, and which may stand in their midst."""
+_EXPAND = (
+    r"(?:click to expand|zum vergrößern anklicken|klicke(?:n sie)?,? um zu erweitern|cliquez pour agrandir"
+    r"|cliquez pour étendre|ha(?:z|ga) clic para (?:expandir|ampliar)|click para expandir"
+    r"|clique para expandir|clicca per (?:allargare|espandere)|klik om te vergroten"
+    r"|kliknij,? (?:aby|by) rozwinąć|klicka för att (?:expandera|utvidga)|klikk for å utvide"
+    r"|klik for at udvide|napsauta laajentaaksesi|pro rozšíření klikněte|klikněte pro rozbalení"
+    r"|kliknite pre rozbalenie|kattints ide a (?:kinyitáshoz|kibontáshoz)|click pentru a extinde"
+    r"|genişletmek için tıkla|нажмите,? (?:чтобы раскрыть|для раскрытия)|натисніть,? щоб розгорнути"
+    r"|κάντε κλικ για (?:ανάπτυξη|επέκταση)|לחץ (?:כדי להרחיב|להרחבה)|(?:اضغط|انقر) للتوسيع"
+    r"|nhấn để mở rộng|klik untuk memperluas|คลิกเพื่อขยาย|クリックして展開|点击展开|點擊展開|클릭하여 확장)"
+    r" ?(?:\.{3,4}|…)?"
+)
+_EXPAND_LINE = re.compile(
+    rf"(?:\A|(?<=\n))[ \t\xa0]{{0,8}}{_EXPAND}[ \t\xa0\r]{{0,8}}(?:\n|\Z)", re.IGNORECASE
+)
 _PATTERNS = {name: kind.pattern for name, kind in _KINDS.items()}
 
 
@@ -91,10 +110,11 @@ def find_edges(posts: pa.RecordBatch, edit_notes: bool) -> tuple[str, ...]:
     for text in texts:
         edges = _edges(text, 0, len(text), tuple(_KINDS))
         counts.update(edges.kinds)
+        counts[EXPAND] += _EXPAND_LINE.search(text) is not None
     found = [name for name in _KINDS if counts[name] >= MIN_POSTS and 2 * counts[name] >= len(texts)]
     if "edited" not in found and counts["edited"] >= MIN_POSTS and (found or edit_notes):
         found.append("edited")
-    return tuple(found)
+    return (*found, EXPAND) if counts[EXPAND] >= MIN_POSTS else tuple(found)
 
 
 def mark_edges(posts: pa.RecordBatch, kinds: Sequence[str]) -> pa.RecordBatch:
@@ -102,6 +122,11 @@ def mark_edges(posts: pa.RecordBatch, kinds: Sequence[str]) -> pa.RecordBatch:
 
     A post that would have nothing left keeps all, and quotes that the dump marks are not touched.
     """
+    if EXPAND in kinds:
+        posts = mark_expand(posts)
+        kinds = [kind for kind in kinds if kind != EXPAND]
+        if not kinds:
+            return posts
     texts = posts.column("text")
     begins = "|".join(_KINDS[kind].begins for kind in kinds)
     # RE2 looks at a text from the edge inwards, and no further than it must.
@@ -121,6 +146,30 @@ def mark_edges(posts: pa.RecordBatch, kinds: Sequence[str]) -> pa.RecordBatch:
             spans.insert(0, {"start": 0, "end": edges.front, "why": "page_chrome"})
         if edges.back < len(text):
             spans.append({"start": edges.back, "end": len(text), "why": "page_chrome"})
+    return _with_chrome(posts, spans_of)
+
+
+def mark_expand(posts: pa.RecordBatch) -> pa.RecordBatch:
+    """The posts with lines like "Click to expand..." listed in `chrome`, a marked quote's as its own."""
+    texts = posts.column("text")
+    likely = pc.indices_nonzero(pc.match_substring_regex(texts, rf"(?i)(?:\A|\n)[ \t\x{{a0}}]*{_EXPAND}"))
+    if not len(likely):
+        return posts
+    spans_of = dict(enumerate(posts.column("chrome").to_pylist()))
+    all_marks = posts.column("marks").take(likely).to_pylist()
+    for row, text, marks in zip(likely.to_pylist(), texts.take(likely).to_pylist(), all_marks, strict=True):
+        for found in islice(_EXPAND_LINE.finditer(text), _MOST_EXPANDS):
+            start, end = found.span()
+            if any(start < span["end"] and span["start"] < end for span in spans_of[row]):
+                continue
+            quoted = any(mark["start"] <= start and end <= mark["end"] for mark in marks)
+            why = "quote_chrome" if quoted else "page_chrome"
+            spans_of[row].append({"start": start, "end": end, "why": why})
+        spans_of[row].sort(key=lambda span: int(span["start"]))
+    return _with_chrome(posts, spans_of)
+
+
+def _with_chrome(posts: pa.RecordBatch, spans_of: dict[int, list[dict[str, Any]]]) -> pa.RecordBatch:
     found = {row: spans for row, spans in spans_of.items() if spans}
     at = POSTS.get_field_index("chrome")
     return posts.set_column(at, POSTS.field(at), list_array(found, posts.num_rows, POSTS.field(at).type))

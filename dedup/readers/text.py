@@ -26,6 +26,7 @@ from dedup.readers.base import (
     rejected_batch,
     whole_file,
 )
+from dedup.readers.edges import mark_expand
 from dedup.readers.lines import known_encoding, wide_encoding
 from dedup.readers.marks import find_marks
 
@@ -102,7 +103,8 @@ class Text:
         quoted = find_marks(columns["text"])
         for row, spans in chrome.items():
             quoted.chrome[row] = sorted([*spans, *quoted.chrome.get(row, [])], key=itemgetter("start"))
-        return Parsed(posts_batch(len(texts), columns | quoted.columns(len(texts))), rejected_batch([]))
+        posts = posts_batch(len(texts), columns | quoted.columns(len(texts)))
+        return Parsed(mark_expand(posts), rejected_batch([]))
 
 
 class ThreadPost(NamedTuple):
