@@ -406,6 +406,17 @@ def test_a_quote_in_a_quote() -> None:
     ]
 
 
+def test_a_quote_of_smf_that_begins_with_another() -> None:
+    fragment = fragment_text(
+        '<blockquote class="bbc_standard_quote"><cite><a href="#msg7">Quote from: ann on May 3</a></cite>'
+        '<blockquote class="bbc_alternate_quote">first</blockquote>second</blockquote>mine'
+    )
+    assert [(fragment.text[each.start : each.end], each.author) for each in fragment.quotes] == [
+        ("first\n\nsecond", "ann"),
+        ("first", None),
+    ]
+
+
 def test_ten_thousand_levels() -> None:
     depth = 10_000
     fragment = fragment_text(

@@ -328,7 +328,8 @@ class _Writer:
             self.heading = self._push(name, "heading")
             self.heading.first = len(self.out)
             return
-        kind = (name, classes & _QUOTE_CLASSES)
+        # SMF colours a quote in a quote otherwise
+        kind = (name, (classes & _QUOTE_CLASSES) - {"bbc_standard_quote", "bbc_alternate_quote"})
         if is_quote and in_quote and self.quotes[-1].kind != kind:
             _fill(self.quotes[-1], attributes)  # one quote in two elements
         elif is_quote and len(self.quotes) < MAX_QUOTE_DEPTH:
@@ -407,7 +408,7 @@ class _Writer:
         if quote is not None and quote.author is None:
             text = "".join(self.out[header.mark :]).strip(" \t\n")
             if text and len(text) <= 80 and text[-1] != ":":
-                quote.author = text
+                quote.author = _FOREIGN_NAMES.find(text) or text  # a link may be the whole line
         header.mark = -2
 
     def _name_from(self, first: int) -> str | None:
