@@ -49,6 +49,8 @@ _LED = re.compile(
     re.IGNORECASE,
 )
 """What stands in front of the name."""
+_ARGUMENTS = re.compile(r"author=([^=]{1,80}?)(?= link=| date=)")
+"""Of a tag of SMF, where a converter of pages took all of them for the name."""
 _LEADING = re.compile(r"^\([^()]*\)\s*")  # MyBB puts the date in front
 _DATES = (
     re.compile(
@@ -75,8 +77,12 @@ class HeaderNames:
         'Ann Lee'
         >>> HeaderNames(["Bo"]).find("Bo kirjutas:")
         'Bo'
+        >>> HeaderNames([]).find("author=Bo link=topic=3.msg7#msg7 date=12577911 wrote:")
+        'Bo'
         """
         header = _LEADING.sub("", " ".join(header[:_MOST_CHARS].split()))
+        if raw := _ARGUMENTS.match(header):
+            return raw[1].strip() or None
         name = self._known(header)
         if name is not None:
             self.learn(header, name)
