@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dedup.readers.base import list_array
+from dedup.readers.marks import rows_with
 from dedup.schema import POSTS
 
 MIN_POSTS = 3
@@ -88,7 +89,7 @@ _EXPAND = (
     r"|genişletmek için tıkla|нажмите,? (?:чтобы раскрыть|для раскрытия)|натисніть,? щоб розгорнути"
     r"|κάντε κλικ για (?:ανάπτυξη|επέκταση)|לחץ (?:כדי להרחיב|להרחבה)|(?:اضغط|انقر) للتوسيع"
     r"|nhấn để mở rộng|klik untuk memperluas|คลิกเพื่อขยาย|クリックして展開|点击展开|點擊展開|클릭하여 확장)"
-    r" ?(?:\.{3,4}|…)?"
+    r" ?(?:\.{3,4}|…)"
 )
 _EXPAND_LINE = re.compile(
     rf"(?:\A|(?<=\n))[ \t\xa0]{{0,8}}{_EXPAND}[ \t\xa0\r]{{0,8}}(?:\n|\Z)", re.IGNORECASE
@@ -105,12 +106,14 @@ def find_edges(posts: pa.RecordBatch, edit_notes: bool) -> tuple[str, ...]:
 
     edit_notes: see `config.Read`.
     """
-    texts = [text for text in posts.column("text").slice(0, SAMPLE_POSTS).to_pylist() if text.strip(_BLANK)]
+    # Many files are small: RE2 would take longer to compile the lists of words than this takes.
+    texts = [text for text in posts.column("text").slice(0, SAMPLE_POSTS).to_pylist() if text]
+    kinds = tuple(_KINDS)
     counts: Counter[str] = Counter()
     for text in texts:
-        edges = _edges(text, 0, len(text), tuple(_KINDS))
-        counts.update(edges.kinds)
-        counts[EXPAND] += _EXPAND_LINE.search(text) is not None
+        counts.update(_edges(text, 0, len(text), kinds).kinds)
+        if "...\n" in text or "…\n" in text or text.endswith(("...", "…")):
+            counts[EXPAND] += _EXPAND_LINE.search(text) is not None
     found = [name for name in _KINDS if counts[name] >= MIN_POSTS and 2 * counts[name] >= len(texts)]
     if "edited" not in found and counts["edited"] >= MIN_POSTS and (found or edit_notes):
         found.append("edited")
@@ -128,11 +131,7 @@ def mark_edges(posts: pa.RecordBatch, kinds: Sequence[str]) -> pa.RecordBatch:
         if not kinds:
             return posts
     texts = posts.column("text")
-    begins = "|".join(_KINDS[kind].begins for kind in kinds)
-    # RE2 looks at a text from the edge inwards, and no further than it must.
-    front = pc.match_substring_regex(texts, rf"(?i)\A[\s\x{{a0}}]*(?:{begins})")
-    back = pc.match_substring_regex(texts, rf"(?i)(?:\A|\n)[\s\x{{a0}}]*(?:{begins})[^\n]*[\s\x{{a0}}]*\z")
-    likely = pc.indices_nonzero(pc.or_(front, back))
+    likely = _with_edges(texts, kinds)
     if not len(likely):
         return posts
     spans_of = dict(enumerate(posts.column("chrome").to_pylist()))
@@ -152,7 +151,7 @@ def mark_edges(posts: pa.RecordBatch, kinds: Sequence[str]) -> pa.RecordBatch:
 def mark_expand(posts: pa.RecordBatch) -> pa.RecordBatch:
     """The posts with lines like "Click to expand..." listed in `chrome`, a marked quote's as its own."""
     texts = posts.column("text")
-    likely = pc.indices_nonzero(pc.match_substring_regex(texts, rf"(?i)(?:\A|\n)[ \t\x{{a0}}]*{_EXPAND}"))
+    likely = _with_expand(texts)
     if not len(likely):
         return posts
     spans_of = dict(enumerate(posts.column("chrome").to_pylist()))
@@ -167,6 +166,22 @@ def mark_expand(posts: pa.RecordBatch) -> pa.RecordBatch:
             spans_of[row].append({"start": start, "end": end, "why": why})
         spans_of[row].sort(key=lambda span: int(span["start"]))
     return _with_chrome(posts, spans_of)
+
+
+def _with_edges(texts: pa.StringArray, kinds: Sequence[str]) -> pa.UInt64Array:
+    """The rows that may have such chrome; RE2 looks from the edge inwards, no further than it must."""
+    begins = "|".join(_KINDS[kind].begins for kind in kinds)
+    front = pc.match_substring_regex(texts, rf"(?i)\A[\s\x{{a0}}]*(?:{begins})")
+    back = pc.match_substring_regex(texts, rf"(?i)(?:\A|\n)[\s\x{{a0}}]*(?:{begins})[^\n]*[\s\x{{a0}}]*\z")
+    return pc.indices_nonzero(pc.or_(front, back))
+
+
+def _with_expand(texts: pa.StringArray) -> pa.UInt64Array:
+    """The rows with a line like "Click to expand..."."""
+    if not len(rows_with(b"...", texts)) and not len(rows_with("…".encode(), texts)):
+        return pa.array([], pa.uint64())
+    line = rf"(?i)(?:\A|\n)[ \t\x{{a0}}]{{0,8}}{_EXPAND}[ \t\x{{a0}}\r]{{0,8}}(?:\n|\z)"
+    return pc.indices_nonzero(pc.match_substring_regex(texts, line))
 
 
 def _with_chrome(posts: pa.RecordBatch, spans_of: dict[int, list[dict[str, Any]]]) -> pa.RecordBatch:
