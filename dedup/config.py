@@ -43,6 +43,9 @@ class Read(_Settings, frozen=True):
     redact: Literal["email"] | None = None
     """`email`: mail addresses are replaced by `[email]` while reading, so that no output holds them, also
     not provenance (rejected records are kept as they were; ids stay, as posts are linked by them)."""
+    edit_notes: bool = False
+    """Lines like "Last edited by Ann on May 3, 2010; edited 2 times" at the edges of posts are page chrome
+    wherever three posts have one; else only where other page chrome stands there, too."""
     max_record_mb: int = 256
     """A record over this size is rejected."""
     max_expansion: int = 250

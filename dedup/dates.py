@@ -29,18 +29,42 @@ _MONTHS: dict[str, int] = {
     name: month
     for month, names in enumerate(
         (
-            "jan january januar janvier janv ene enero gen gennaio januari janeiro jän jänner",
-            "feb february februar février fevrier févr fevr febrero febbraio februari fev fevereiro",
-            "mar march märz mär mrz mars marzo maart mrt março marco",
-            "apr april avr avril abr abril aprile",
-            "may mai mayo mag maggio mei maio",
-            "jun june juni juin junio giu giugno junho",
-            "jul july juli juil juillet julio lug luglio julho",
-            "aug august août aout ago agosto augustus",
-            "sep sept september septembre septiembre set settembre setembro",
-            "oct october okt oktober octobre octubre ott ottobre out outubro",
-            "nov november novembre noviembre novembro",
-            "dec december dez dezember déc décembre decembre dic diciembre dicembre dezembro",
+            "jan january januar janvier janv ene enero gen gennaio januari janeiro jän jänner"
+            " sty styczeń stycznia leden ledna január ianuarie янв январь января січень січня"
+            " tammi tammikuu tammikuuta ocak",
+            "feb february februar février fevrier févr fevr febrero febbraio februari fev fevereiro"
+            " lut luty lutego úno únor února február februarie фев февр февраль февраля лютий лютого"
+            " helmi helmikuu helmikuuta şubat",
+            "mar march märz mär mrz mars marzo maart mrt março marco marts"
+            " marzec marca bře březen března marec március martie мар март марта березень березня"
+            " maalis maaliskuu maaliskuuta mart",
+            "apr april avr avril abr abril aprile"
+            " kwi kwiecień kwietnia dub duben dubna apríl április aprilie апр апрель апреля квітень квітня"
+            " huhti huhtikuu huhtikuuta nisan",
+            "may mai mayo mag maggio mei maio maj"
+            " maja kvě květen května máj mája május май мая травень травня"
+            " touko toukokuu toukokuuta mayıs",
+            "jun june juni juin junio giu giugno junho"
+            " cze czerwiec czerwca čer červen června jún júna június iunie июн июнь июня червень червня"
+            " kesä kesäkuu kesäkuuta haziran",
+            "jul july juli juil juillet julio lug luglio julho"
+            " lip lipiec lipca čvc červenec července júl júla július iulie июл июль июля липень липня"
+            " heinä heinäkuu heinäkuuta temmuz",
+            "aug august août aout ago agosto augustus augusti"
+            " sie sierpień sierpnia srp srpen srpna augusta augusztus авг август августа серпень серпня"
+            " elo elokuu elokuuta ağustos",
+            "sep sept september septembre septiembre set settembre setembro"
+            " wrz wrzesień września zář září septembra szeptember septembrie сен сент сентябрь сентября"
+            " вересень вересня syys syyskuu syyskuuta eylül",
+            "oct october okt oktober octobre octubre ott ottobre out outubro"
+            " paź październik października říj říjen října október októbra octombrie окт октябрь октября"
+            " жовтень жовтня loka lokakuu lokakuuta ekim",
+            "nov november novembre noviembre novembro"
+            " lis listopad listopada listopadu novembra noiembrie ноя нояб ноябрь ноября"
+            " листопад листопада marras marraskuu marraskuuta kasım",
+            "dec december dez dezember déc décembre decembre dic diciembre dicembre dezembro desember"
+            " gru grudzień grudnia pro prosinec prosince decembra decembrie дек декабрь декабря"
+            " грудень грудня joulu joulukuu joulukuuta aralık",
         ),
         start=1,
     )
@@ -77,6 +101,11 @@ _MONTH = r"(?P<month>\d{1,2})"
 _DAY = r"(?P<day>\d{1,2})"
 _NAME = rf"(?P<name>{_LETTER}{{3,}})\.?"
 _WEEKDAY = rf"(?:{_LETTER}+\.?[\s,]+)?"
+# A scraper's `<span title="2011-07-23 09:20:21Z">Jul 23</span>`: what it says for machines, else its text.
+_ELEMENT = (
+    (r"""^<[^<>]*\s(?:datetime|title)=["']([^"'<>]*\d{4}[^"'<>]*)["'].*$""", r"\1"),
+    (r"^<[^<>]*>([^<>]*)</\w+>$", r"\1"),
+)
 _HALF = r"(?P<half>[aApP])\.?[mM]\.?"
 _OFFSET = r"(?P<sign>[+-])(?P<zone_hours>\d{2}):?(?P<zone_minutes>\d{2})"
 _ZONE = rf"(?:(?:UTC|GMT)?{_OFFSET}|\(?(?P<zone>{_LETTER}{{1,5}})\)?)"
@@ -84,7 +113,8 @@ _CLOCK = (
     r"(?P<hour>\d{1,2})[:.](?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,]\d{1,9})?)?"
     rf"(?:\s*{_HALF})?"
 )
-_TIME = rf"(?:(?:[\s,]*T|[\s,]+(?:(?:at|um|à|om|alle|-|–)\s+)?){_CLOCK}(?:\s*{_ZONE}(?:\s*\([^)]*\))?)?)?"
+_BEFORE_TIME = r"(?:at|um|à|om|alle|a las|às|ore|w|v|o|klo|kl\.?|в|у|·|@|-|–)"
+_TIME = rf"(?:(?:[\s,]*T|[\s,]+(?:{_BEFORE_TIME}\s+)?){_CLOCK}(?:\s*{_ZONE}(?:\s*\([^)]*\))?)?)?"
 
 
 class _Format(NamedTuple):
@@ -93,7 +123,7 @@ class _Format(NamedTuple):
     """What it matches can be read in no other way: it may also read what the chosen format leaves."""
 
 
-_DAY_FIRST = _Format(rf"{_WEEKDAY}{_DAY}[./-]{_MONTH}[./-]{_YEAR}{_TIME}", certain=False)
+_DAY_FIRST = _Format(rf"{_WEEKDAY}{_DAY}(?:[./-]|\. ){_MONTH}(?:[./-]|\. ){_YEAR}{_TIME}", certain=False)
 _MONTH_FIRST = _Format(rf"{_WEEKDAY}{_MONTH}[./-]{_DAY}[./-]{_YEAR}{_TIME}", certain=False)
 _FORMATS = (
     # 2007-07-10T19:04:00.123Z, 2007-07-10 19:04 UTC, 2007/07/10
@@ -108,6 +138,10 @@ _FORMATS = (
     _Format(rf"{_WEEKDAY}{_NAME}\s+{_DAY}\s+{_CLOCK}(?:\s+{_ZONE})?\s+(?P<year>\d{{4}})"),
     # 19:04, 10 July 2007 (UTC)
     _Format(rf"{_CLOCK}[\s,]+{_DAY}\.?\s+{_NAME}\s+{_YEAR}(?:\s*{_ZONE})?"),
+    # 2007. július 10. 19:04; 2007 Jul 10
+    _Format(rf"(?P<year>\d{{4}})\.?[\s,-]+{_NAME}[\s-]+{_DAY}\.?{_TIME}"),
+    # 2007年7月10日 19:04
+    _Format(rf"(?P<year>\d{{4}})\s?[年년]\s?{_MONTH}\s?[月월]\s?{_DAY}\s?[日일](?:\s*\([^)]*\))?{_TIME}"),
     # 20070710T190400Z, 20070710190400
     _Format(
         r"(?P<year>\d{4})(?P<month>\d{2})(?P<day>\d{2})T?(?P<hour>\d{2})(?P<minute>\d{2})(?P<second>\d{2})"
@@ -170,6 +204,9 @@ def _plain_blanks(created: pa.StringArray) -> pa.StringArray:
     for blank in ("\u00a0", "\u202f", "\u200e"):  # browsers and locales put these before "PM"
         created = pc.replace_substring(created, blank, " ")
     trimmed = pc.utf8_trim_whitespace(created)
+    if pc.any(pc.starts_with(trimmed, "<")).as_py():
+        for pattern, inside in _ELEMENT:
+            trimmed = pc.utf8_trim_whitespace(pc.replace_substring_regex(trimmed, pattern, inside))
     return pc.if_else(pc.equal(trimmed, ""), None, trimmed)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import binascii
 import email
 import email.policy
 import io
@@ -266,6 +267,17 @@ def test_attachments_are_named_and_not_read() -> None:
         {"name": "ä.txt", "type": "text/plain"},
         {"name": "inner", "type": "message/rfc822"},
     ]
+
+
+def test_uuencoded_files_are_attachments() -> None:
+    data = bytes(range(100))
+    lines = b"".join(binascii.b2a_uu(data[at : at + 45]) for at in range(0, 100, 45))
+    file = b"begin 644 my file.bin\n" + lines + b"`\nend\n"
+    post = one(mail("text/plain", b"See below.\n\n" + file + b"\nBye\n"))
+    assert post["text"] == "See below.\n\n\nBye"
+    assert post["metadata"]["attachments"] == [{"name": "my file.bin", "type": "application/octet-stream"}]
+    for prose in (b"begin 644 x\nTHE SHOUT\nOF ALL\nend\n", b"begin 644 x\n`\nend\n", file[:-5]):
+        assert one(mail("text/plain", prose))["text"] == prose.decode().strip("\n")
 
 
 def test_a_mail_that_is_nothing_but_another_one() -> None:

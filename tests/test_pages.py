@@ -41,7 +41,7 @@ def understood(posts: list[dict[str, Any]]) -> dict[str, Any]:
     found = []
     for record, row in enumerate(posts, 1):
         assert row["record"] == record
-        post = {key: row[key] for key in ("id", "author", "created") if row[key] is not None}
+        post = {key: row[key] for key in ("id", "parent_id", "author", "created") if row[key] is not None}
         extra = json.loads(row["metadata"])
         post |= {key: extra[key] for key in ("number", "subject") if key in extra}
         post["text"] = row["text"]
@@ -280,6 +280,41 @@ def test_a_lone_block_is_a_thread_without_answers_unless_the_page_is_an_article(
     said = '<b class="author">Ann</b><i class="date">1.2.2003</i><div class="body">a</div>'
     found, _ = read(write(tmp_path / "page.html", f'<html><head>{head}</head><div class="post">{said}</div>'))
     assert len(found) == posts
+
+
+@pytest.mark.parametrize(
+    ("written", "created"),
+    [
+        ("Today, 01:15", "2004-03-30 01:15:00"),
+        ("Today at 10:15:03 PM", "2004-03-29 22:15:03"),  # west of Greenwich it is still the 29th
+        ("Yesterday at 9:30 pm", "2004-03-29 21:30:00"),
+        ("Gestern, 21:30 Uhr", "2004-03-29 21:30:00"),
+        ("Сегодня в 02:03", "2004-03-30 02:03:00"),
+        ("Hier à 25:00", "Hier à 25:00"),
+        ("Today", "Today"),
+        ("Mar 3, 2004 10:15", "Mar 3, 2004 10:15"),
+    ],
+)
+def test_dates_count_from_when_the_page_was_fetched(written: str, created: str, tmp_path: Path) -> None:
+    html = (
+        '<html class="has-no-js" id="XF"><article class="message" data-content="post-1" data-author="ann">'
+        f'<time>{written}</time><div class="message-body"><div class="bbWrapper">Hi</div></div></article>'
+    )
+    (tmp_path / "20040330030100").mkdir()
+    write(tmp_path / "20040330030100" / "page.html", html)
+    saved = "<!-- Page saved with SingleFile\n saved date: Tue Mar 30 2004 05:01:00 GMT+0200 (CEST)\n-->"
+    write(tmp_path / "page.html", html.replace("<article", f"{saved}<article", 1))
+    write(tmp_path / "unknown.html", html)
+    found = [read(path)[0][0] for path in sorted(tmp_path.rglob("page.html"))]
+    assert [post["created"] for post in found] == [created] * 2
+    assert [json.loads(post["metadata"]).get("written") for post in found] == (
+        [None if written == created else written] * 2
+    )
+    assert read(tmp_path / "unknown.html")[0][0]["created"] == written
+    head = "WARC-Type: resource\r\nWARC-Date: 2004-03-30T03:01:00Z\r\nContent-Type: text/html"
+    archive = f"WARC/1.0\r\n{head}\r\nContent-Length: {len(html.encode())}\r\n\r\n{html}\r\n\r\n"
+    write(tmp_path / "page.warc", archive)
+    assert read(tmp_path / "page.warc")[0][0]["created"] == created
 
 
 def test_the_reader_can_be_forced() -> None:

@@ -70,6 +70,16 @@ def test_a_scraped_topic_gives_its_posts_what_they_lack() -> None:
     assert {post["board"] for post in posts} == {"Firing"}
 
 
+def test_a_post_of_a_topic_answers_the_one_it_quotes() -> None:
+    def quote(post: str, inside: str = "") -> str:
+        return f'<blockquote data-quote="x" data-source="post: {post}">{inside}Q</blockquote><p>mine</p>'
+
+    bodies = ["<p>Q</p>", quote("1"), quote("99") + quote("2", quote("1")), quote("4")]
+    topic = {"title": "T", "posts": [{"id": n, "content": body} for n, body in enumerate(bodies, 1)]}
+    posts, _ = parse([topic, {"title": "U", "posts": [{"id": 9, "content": quote("1")}]}])
+    assert [post["parent_id"] for post in posts] == [None, "1", "2", None, None]
+
+
 def test_topics_on_lines_and_in_arrays() -> None:
     topics = [{"id": n, "posts": [{"id": 10 * n + i, "text": f"post {i}"} for i in (1, 2)]} for n in (1, 2)]
     lines = "\n".join(map(json.dumps, topics))
@@ -336,7 +346,33 @@ def test_text_of_html(html: str, text: str) -> None:
             "ann",
             "17",
         ),
-        ('<div class="quoteheader">Quote from: ann</div><div class="quote">Q</div>mine', "Q", None, None),
+        ('<div class="quoteheader">Quote from: ann</div><div class="quote">Q</div>mine', "Q", "ann", None),
+        ('<div class="quoteheader">Cytuj</div><div class="quote">Q</div>mine', "Q", None, None),
+        ('<div class="quoteheader">Quote from: ann</div>own<div class="quote">Q</div>mine', "Q", None, None),
+        (
+            '<div class="quoteheader"><div class="topslice_quote"><a href="?topic=3.msg17#msg17">Quote'
+            ' from: ann on May 3, 2010</a></div></div><blockquote class="bbc_standard_quote">Q</blockquote>'
+            "mine",
+            "Q",
+            "ann",
+            "17",
+        ),
+        ("<blockquote><div><cite>ann pisze:</cite>Q</div></blockquote>mine", "Q", "ann", None),
+        (
+            '<table class="quote"><tr><td class="quote"><a href="viewthread.php?pid=17">Originally'
+            ' posted by ann &nbsp;</a></td></tr><tr><td class="quotemessage">Q</td></tr></table>mine',
+            "Q",
+            "ann",
+            "17",
+        ),
+        (
+            '<table><tr><td class="alt2" style="border:1px inset"><div>Сообщение от <strong>ann</strong> '
+            '<a href="showthread.php?p=17#post17">x</a></div><div style="font-style:italic">Q</div></td></tr>'
+            "</table>mine",
+            "Q",
+            "ann",
+            "17",
+        ),
         (
             '<table class="quote"><tr><td class="quote">Quote: <a href="viewthread.php?pid=17">ann'
             "</a></td></tr>"
@@ -367,6 +403,17 @@ def test_a_quote_in_a_quote() -> None:
     assert [fragment.text[quote.start : quote.end] for quote in fragment.quotes] == [
         "first\n\nsecond",
         "first",
+    ]
+
+
+def test_a_quote_of_smf_that_begins_with_another() -> None:
+    fragment = fragment_text(
+        '<blockquote class="bbc_standard_quote"><cite><a href="#msg7">Quote from: ann on May 3</a></cite>'
+        '<blockquote class="bbc_alternate_quote">first</blockquote>second</blockquote>mine'
+    )
+    assert [(fragment.text[each.start : each.end], each.author) for each in fragment.quotes] == [
+        ("first\n\nsecond", "ann"),
+        ("first", None),
     ]
 
 

@@ -103,6 +103,18 @@ def test_backslashes_before_marks() -> None:
     assert [post["text"] for post in posts] == ['she said "no", twice', "x"]
 
 
+@pytest.mark.parametrize("name", ["old.csv", "old.txt"])
+def test_lines_that_end_in_carriage_returns_alone(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_bytes(b'id,author,text\r1,ann,"Two lines,\rand more"\r2,bob,Hello\r')
+    posts, rejects = read(path)
+    assert rejects == []
+    assert [(post["id"], post["author"], post["text"]) for post in posts] == [
+        ("1", "ann", "Two lines,\nand more"),
+        ("2", "bob", "Hello"),
+    ]
+
+
 def test_a_table_without_a_header() -> None:
     data = "1,ann,Hello there\n2,bob,Hello ann\n"
     posts, rejects = parse(data, "csv", fields={"text": "3", "author": "2"})
@@ -184,6 +196,22 @@ def test_any_bytes_are_posts_or_rejects(data: bytes, block_bytes: int) -> None:
 
 
 # Parquet and Arrow
+
+
+def test_a_damaged_row_group_costs_no_other(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    table = pa.table({"id": [str(n) for n in range(9)], "text": [f"post {n} {'x' * 500}" for n in range(9)]})
+    pa.parquet.write_table(table, path, row_group_size=3, compression="zstd", use_dictionary=False)
+    facts = pa.parquet.ParquetFile(path).metadata.row_group(1).column(1)
+    data = bytearray(path.read_bytes())
+    end = facts.data_page_offset + facts.total_compressed_size
+    data[end - 20 : end] = b"\xff" * 20
+    path.write_bytes(data)
+    posts, rejects = read(path)
+    assert [post["id"] for post in posts] == ["0", "1", "2", "6", "7", "8"]
+    assert [post["record"] for post in posts] == [1, 2, 3, 7, 8, 9]
+    assert [row["record"] for row in rejects] == [4]
+    assert rejects[0]["error"].startswith("3 rows of a row group cannot be read: ")
 
 
 def a_table() -> pa.Table:
@@ -321,7 +349,9 @@ def test_damaged_databases_are_faults(tmp_path: Path) -> None:
     data = a_database(tmp_path / "board.db", 3000).read_bytes()
     damaged = bytearray(data)
     damaged[len(data) // 2 :] = bytes(len(data) - len(data) // 2)
-    for name, content in (("noise.db", data[:16] + b"\xff" * 2000), ("half.db", bytes(damaged))):
+    schema = data.replace(b"CREATE TABLE posts", b"CREATE \xffABLE posts")  # SQLite's message quotes it
+    cases = {"noise.db": data[:16] + b"\xff" * 2000, "half.db": bytes(damaged), "schema.db": schema}
+    for name, content in cases.items():
         (tmp_path / name).write_bytes(content)
         _, rejects = read(tmp_path / name)
         assert "cannot be read" in rejects[0]["error"]
@@ -390,6 +420,15 @@ def test_nothing_declared_is_expanded() -> None:
     posts, rejects = parse(f'{bomb}\n<posts><row Id="1" Body="&b;&a;" /></posts>', "stackexchange")
     assert rejects == []
     assert posts[0]["text"] == "&b;&a;"
+
+
+def test_xml_that_only_looks_like_a_dump() -> None:
+    feed = b"<?xml version='1.0'?>\n<rss><item><comments>https://x.example/1</comments></item></rss>"
+    assert recognise("feed.xml", feed) is None
+    posts, rejects = parse("<posts><post>Hello</post></posts>", "stackexchange")
+    assert posts == []
+    assert [row["error"] for row in rejects] == ["holds no row of a Stack Exchange dump"]
+    assert parse("<?xml version='1.0'?>\n<posts>\n</posts>\n", "stackexchange") == ([], [])
 
 
 def test_a_row_over_the_limit() -> None:

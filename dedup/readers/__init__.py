@@ -13,6 +13,7 @@ import gc
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from io import BytesIO
 from itertools import groupby
 
 import pyarrow as pa
@@ -22,14 +23,16 @@ from dedup.config import Read
 from dedup.errors import ConfigError, InputError
 from dedup.readers.arrow import Arrow, Parquet
 from dedup.readers.base import Block, ManyAtOnce, Parsed, Reader, Reject, rejected_batch
+from dedup.readers.columns import is_own
 from dedup.readers.companions import is_companion
 from dedup.readers.delimited import Delimited
+from dedup.readers.edges import find_edges, mark_edges
 from dedup.readers.json_array import JsonArray
 from dedup.readers.jsonl import Jsonl
 from dedup.readers.mail import Mail
 from dedup.readers.pages import Pages
 from dedup.readers.redact import redact_posts
-from dedup.readers.sources import InputFile, Inputs, Source, find_sources, open_source
+from dedup.readers.sources import InputFile, Inputs, Source, SourceStream, find_sources, open_source
 from dedup.readers.sqlite import Sqlite
 from dedup.readers.stackexchange import StackExchange
 from dedup.readers.text import Text
@@ -74,6 +77,7 @@ READERS: dict[str, Reader] = {
 """Name → reader, as `--input-format` calls it."""
 
 _HEAD_BYTES = 64 << 10
+_EDGE_BYTES = 512 << 10
 _BLOCK_BYTES = 4 << 20
 _MOST_BLOCKS = 1000
 """In a group: an empty file takes time too."""
@@ -129,9 +133,10 @@ def _blocks_of(source: Source, settings: Read, block_bytes: int, inputs: Inputs 
             reader = recognise(source.name, head, settings.input_format)
         records = 0
         if reader is not None:
+            edges = _edges_of(reader, stream, source.shown, settings)
             for block in reader.blocks(stream, source.shown, settings, block_bytes):
                 records = block.first_record
-                yield block
+                yield block._replace(edges=edges) if edges else block
         elif head and not is_companion(source.name):
             yield _fault(source, 1, 0, "no reader knows this format; name one with --input-format")
         if stream.fault is not None:
@@ -139,6 +144,17 @@ def _blocks_of(source: Source, settings: Read, block_bytes: int, inputs: Inputs 
         file = stream.finish()
         if inputs is not None:
             inputs.files.append(file)
+
+
+def _edges_of(reader: Reader, stream: SourceStream, path: str, settings: Read) -> tuple[str, ...]:
+    """The kinds of page chrome at the edges of the posts at the front of a file."""
+    if not isinstance(reader, Jsonl | Delimited):  # files that are parsed whole tell for themselves
+        return ()
+    head = stream.peek(_EDGE_BYTES)
+    block = next(reader.blocks(BytesIO(head), path, settings, len(head) + 1), None)
+    if block is None or block.error is not None or any(map(is_own, reader.sample(block, settings))):
+        return ()
+    return find_edges(parse_block(block, settings).posts, settings.edit_notes)
 
 
 def _fault(source: Source, record: int, at: int, error: str) -> Block:
@@ -150,14 +166,15 @@ def parse_block(block: Block, settings: Read | None = None) -> Parsed:
     settings = settings or Read()
     if block.error is None:
         with _without_collector():
-            return _redacted(READERS[block.reader].parse(block, settings), settings)
+            return _finished(READERS[block.reader].parse(block, settings), block.edges, settings)
     end = block.byte_start if block.byte_end is None else block.byte_end
     reject = Reject(block.path, block.first_record, block.byte_start, end, block.error, block.data)
     return Parsed(pa.RecordBatch.from_pylist([], schema=POSTS), rejected_batch([reject]))
 
 
-def _redacted(parsed: Parsed, settings: Read) -> Parsed:
-    return Parsed(redact_posts(parsed.posts), parsed.rejected) if settings.redact else parsed
+def _finished(parsed: Parsed, edges: tuple[str, ...], settings: Read) -> Parsed:
+    posts = mark_edges(parsed.posts, edges) if edges else parsed.posts
+    return Parsed(redact_posts(posts) if settings.redact else posts, parsed.rejected)
 
 
 @contextmanager
@@ -195,7 +212,7 @@ def parse_blocks(blocks: Sequence[Block], settings: Read | None = None) -> Parse
         reader = READERS.get(name)
         if isinstance(reader, ManyAtOnce):
             with _without_collector():
-                parsed.append(_redacted(reader.parse_many(list(run), settings), settings))
+                parsed.append(_finished(reader.parse_many(list(run), settings), (), settings))
         else:
             parsed += [parse_block(block, settings) for block in run]
     if len(parsed) == 1:

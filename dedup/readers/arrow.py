@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import pyarrow as pa
@@ -29,6 +29,13 @@ _ERRORS = (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError)
 _PARQUET, _ARROW_FILE, _FEATHER_1, _STREAM = b"PAR1", b"ARROW1", b"FEA1", b"\xff\xff\xff\xff"
 
 
+class _Damaged(NamedTuple):
+    """Rows that cannot be read, in the midst of others."""
+
+    rows: int
+    error: str
+
+
 class _Columnar(ABC):
     """What both formats share: batches come out of a file that can be sought in, and go on as Arrow IPC."""
 
@@ -41,6 +48,10 @@ class _Columnar(ABC):
         try:
             with on_disk(stream) as file:
                 for batch in self._batches(file, block_bytes):
+                    if isinstance(batch, _Damaged):
+                        yield Block(b"", path, record, 0, self.name, error=batch.error)
+                        record += batch.rows
+                        continue
                     if markup is None:
                         markup = find_markup(_records(batch.slice(0, SAMPLE_RECORDS)), settings)
                     for part in _parts(batch, block_bytes):
@@ -72,7 +83,7 @@ class _Columnar(ABC):
             return plain_records(_records(reader.read_next_batch().slice(0, SAMPLE_RECORDS)), settings)
 
     @abstractmethod
-    def _batches(self, file: Path, block_bytes: int) -> Iterator[pa.RecordBatch]:
+    def _batches(self, file: Path, block_bytes: int) -> Iterator[pa.RecordBatch | _Damaged]:
         """The rows of a file, in batches of about `block_bytes`."""
 
 
@@ -85,14 +96,27 @@ class Parquet(_Columnar):
     def recognises(self, name: str, head: bytes) -> bool:
         return head.startswith(_PARQUET)
 
-    def _batches(self, file: Path, block_bytes: int) -> Iterator[pa.RecordBatch]:
+    def _batches(self, file: Path, block_bytes: int) -> Iterator[pa.RecordBatch | _Damaged]:
         import pyarrow.parquet as pq
 
         with pq.ParquetFile(file, pre_buffer=False) as parquet:
             facts = parquet.metadata
             size = sum(facts.row_group(group).total_byte_size for group in range(facts.num_row_groups))
             rows = block_bytes * max(facts.num_rows, 1) // max(size, 1)
-            yield from parquet.iter_batches(batch_size=min(max(rows, 16), 1 << 17))
+            for group in range(facts.num_row_groups):
+                left = facts.row_group(group).num_rows
+                try:
+                    # One thread: of several errors in a group, chance would say which is told.
+                    for batch in parquet.iter_batches(
+                        min(max(rows, 16), 1 << 17), [group], use_threads=False
+                    ):
+                        left -= batch.num_rows
+                        yield batch
+                    reason = "they are not there"
+                except _ERRORS as error:
+                    reason = _line(error)
+                if left > 0:
+                    yield _Damaged(left, f"{left} rows of a row group cannot be read: {reason}")
 
 
 class Arrow(_Columnar):

@@ -42,6 +42,8 @@ class Block(NamedTuple):
     """What the bodies of the file's records are written in, `html` or `text`, when the reader found out."""
     header: str | None = None
     """What else the front of the file says that parsing needs, as JSON: names of columns, say."""
+    edges: tuple[str, ...] = ()
+    """Kinds of page chrome that stand at the edges of the file's posts (`readers.edges`)."""
 
 
 class Parsed(NamedTuple):

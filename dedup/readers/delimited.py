@@ -9,7 +9,7 @@ being 1.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import pairwise
 
@@ -64,7 +64,10 @@ class Delimited:
         if name.lower().endswith(self.suffixes):
             return True
         encoding = wide_encoding(head) or "utf-8"
-        line = head[:SAMPLE_BYTES].decode(encoding, "ignore").lstrip("\ufeff").partition("\n")[0].rstrip("\r")
+        if encoding == "utf-8" and b"\0" in head:  # no table, but something binary
+            return False
+        front = head[:SAMPLE_BYTES].decode(encoding, "ignore").lstrip("\ufeff")
+        line = front.partition("\n" if "\n" in front else "\r")[0].rstrip("\r")
         if not 3 <= len(line) <= 4096:
             return False
         for delimiter in _DELIMITERS:
@@ -116,13 +119,12 @@ class _Rows:
         names, wanted = self.header.names, len(self.header.names)
         before = csv.field_size_limit(max(self.limit, 131_072))
         try:
-            for number, piece in enumerate(pieces):
+            fields = _fields(pieces, self.header.delimiter, self.header.escapes)
+            for number, (piece, row) in enumerate(zip(pieces, fields, strict=True)):
                 if not piece or piece.isspace():
                     continue
-                try:
-                    row = _row(piece, self.header.delimiter, self.header.escapes)
-                except csv.Error as error:
-                    self.reject(number, f"is no row of a table: {error}")
+                if isinstance(row, csv.Error):
+                    self.reject(number, f"is no row of a table: {row}")
                     continue
                 if len(row) != wanted:
                     if len(row) < wanted or any(row[wanted:]):
@@ -172,6 +174,16 @@ class _Rows:
         self.rejects.append((number, Reject(block.path, record, at + start, at + end, error, data)))
 
 
+class _LineFeeds:
+    """A stream whose lines end in carriage returns alone, as old Macs wrote them, with line feeds."""
+
+    def __init__(self, stream: ByteStream) -> None:
+        self._stream = stream
+
+    def read(self, size: int, /) -> bytes:
+        return self._stream.read(size).replace(b"\r", b"\n")
+
+
 class _Cutter:
     """Cuts a stream at the ends of rows."""
 
@@ -188,6 +200,9 @@ class _Cutter:
     def blocks(self, block_bytes: int) -> Iterator[Block]:
         self.carry = self.stream.read(SAMPLE_BYTES)
         self.encoding = known_encoding(self.encoding, self.carry[:4])
+        if b"\r" in self.carry and b"\n" not in self.carry and unit_bytes(self.encoding) == 1:
+            self.carry = self.carry.replace(b"\r", b"\n")
+            self.stream = _LineFeeds(self.stream)
         self._read_front()
         unit = unit_bytes(self.encoding)
         block_bytes = max(block_bytes - block_bytes % unit, unit)
@@ -343,13 +358,32 @@ def _record_ends(units: npt.NDArray[np.uint8], delimiter: int, escapes: bool) ->
     return ends[:count]
 
 
+def _fields(pieces: list[str], delimiter: str, escapes: bool) -> list[list[str] | csv.Error]:
+    """The fields of each row, or why they cannot be told."""
+    rows: list[list[str] | csv.Error] = []
+    with suppress(csv.Error):
+        rows += _reader((piece.removesuffix("\n").removesuffix("\r") for piece in pieces), delimiter, escapes)
+        if len(rows) == len(pieces):  # each piece was a row, and none ran on into the next
+            return rows
+    rows = []
+    for piece in pieces:
+        try:
+            rows.append(_row(piece, delimiter, escapes))
+        except csv.Error as error:
+            rows.append(error)
+    return rows
+
+
 def _row(text: str, delimiter: str, escapes: bool) -> list[str]:
     """The fields of a row."""
     text = text.removesuffix("\n").removesuffix("\r")
-    reader = csv.reader(
-        [text], delimiter=delimiter, escapechar="\\" if escapes else None, doublequote=not escapes
+    return next(_reader([text], delimiter, escapes))
+
+
+def _reader(lines: Iterable[str], delimiter: str, escapes: bool) -> Iterator[list[str]]:
+    return csv.reader(
+        lines, delimiter=delimiter, escapechar="\\" if escapes else None, doublequote=not escapes
     )
-    return next(reader)
 
 
 def _known(names: Sequence[str], settings: Read) -> int:

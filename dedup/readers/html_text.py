@@ -17,6 +17,8 @@ from html import unescape
 from itertools import accumulate
 from typing import NamedTuple
 
+from dedup.readers.pages.names import HeaderNames
+
 MAX_QUOTE_DEPTH = 100
 """Quotes nested deeper are marked as part of those around them."""
 
@@ -36,6 +38,9 @@ _MAX_ATTRIBUTE = 4096
 _SPACES = (" ", "\n", "\t")
 _SHORT = re.compile(r"(?:https?://|www\.)(?>\S*(?:\.\.\.|…))\S*+")
 _SMILEY = re.compile(r"[:;=8xX][^\s<>]{1,30}|[^\w\s]{1,8}")
+
+_FOREIGN_NAMES = HeaderNames(())
+"""Reads "Ann wrote:" without knowing who writes in the dump."""
 
 _SKIPPED = _names("script style head noscript template svg button select iframe object")
 _PARAGRAPHS = _names("p ul ol dl pre h1 h2 h3 h4 h5 h6 blockquote table aside")
@@ -67,6 +72,8 @@ _HEADER_CLASSES = _names(
     "quoteheader quotetitle title bbcodeblock-title ipsquote_citation bbcode_postedby attribution"
     " quote-author topslice_quote"
 )
+_HEADING_CLASSES = _names("quoteheader quotetitle")
+"""Of what stands in front of a quote and says whose it is (SMF)."""
 _BODY_CLASSES = _names("messagetext postcontent post_body post-body entry-content postbody")
 _CHROME_CLASSES = _names(
     "quoteexpand bbcodeblock-expandlink bbcodeblock-shrinklink messagetextendmarker quote-controls"
@@ -111,6 +118,7 @@ class _Open:
         "author",
         "depth",
         "end",
+        "first",
         "items",
         "kind",
         "mark",
@@ -128,7 +136,8 @@ class _Open:
         self.start = -1  # of a quote: number of the piece its own text begins with; -1: none yet
         self.end = -1
         self.items = 0  # of a list
-        self.mark = -1  # of a header: number of the piece a name may begin with; -2: it had its name
+        # of a header: number of the piece it begins with, and a name may begin with; -2: it had its name
+        self.first = self.mark = -1
         self.author: str | None = None
         self.post_id: str | None = None
         self.number: str | None = None
@@ -148,6 +157,7 @@ class _Writer:
         self.headers: list[_Open] = []
         self.lists: list[_Open] = []
         self.found: list[_Open] = []
+        self.heading: _Open | None = None  # in front of the quote that may follow
         self.after_header = False
         self.skipping = False
         self.pre = 0
@@ -260,7 +270,9 @@ class _Writer:
         if name == "a":
             self.link = (len(self.out), tag)
             if self.headers:
-                self._note_source(_attributes(tag))
+                self._note_source(_attributes(tag), self.quotes[-1], self.headers[-1])
+            elif self.heading is not None and self.heading.end < 0:
+                self._note_source(_attributes(tag), self.heading, self.heading)
             return
         attributes: dict[str, str] = {}
         classes: frozenset[str] = frozenset()
@@ -305,16 +317,28 @@ class _Writer:
             name in ("cite", "header")
             or not classes.isdisjoint(_HEADER_CLASSES)
             or (name == "td" and "quote" in classes)
+            or (
+                tag == "div" and self.open[-1].name == "td" and self.open[-1] is self.quotes[-1]
+            )  # vBulletin 3
         ):
             self.headers.append(self._push(name, "header"))
+            self.headers[-1].first = len(self.out)
             return
-        kind = (name, classes & _QUOTE_CLASSES)
+        if not in_quote and not classes.isdisjoint(_HEADING_CLASSES):
+            self.heading = self._push(name, "heading")
+            self.heading.first = len(self.out)
+            return
+        # SMF colours a quote in a quote otherwise
+        kind = (name, (classes & _QUOTE_CLASSES) - {"bbc_standard_quote", "bbc_alternate_quote"})
         if is_quote and in_quote and self.quotes[-1].kind != kind:
             _fill(self.quotes[-1], attributes)  # one quote in two elements
         elif is_quote and len(self.quotes) < MAX_QUOTE_DEPTH:
             quote = self._push(name, "quote")
             quote.kind = kind
             _fill(quote, attributes)
+            if self.heading is not None and self.heading.end == len(self.out):
+                quote.author = quote.author or self.heading.author
+                quote.post_id = quote.post_id or self.heading.post_id
             self.quotes.append(quote)
             return
         if self.tracked.get(name):
@@ -333,9 +357,8 @@ class _Writer:
         if alt and len(alt) <= 32 and (named or _SMILEY.fullmatch(alt)):
             self._write(alt)
 
-    def _note_source(self, attributes: dict[str, str]) -> None:
+    def _note_source(self, attributes: dict[str, str], quote: _Open, header: _Open) -> None:
         """A link in the head of a quote leads to the post it quotes."""
-        quote, header = self.quotes[-1], self.headers[-1]
         if quote.post_id is None:
             quote.post_id = attributes.get("data-post-id") or _post_of(unescape(attributes.get("href", "")))
         if header.name == "cite" and header.mark == -1:
@@ -385,8 +408,12 @@ class _Writer:
         if quote is not None and quote.author is None:
             text = "".join(self.out[header.mark :]).strip(" \t\n")
             if text and len(text) <= 80 and text[-1] != ":":
-                quote.author = text
+                quote.author = _FOREIGN_NAMES.find(text) or text  # a link may be the whole line
         header.mark = -2
+
+    def _name_from(self, first: int) -> str | None:
+        """Whom the line above a quote names; it begins with this piece."""
+        return _FOREIGN_NAMES.find("".join(self.out[first:]))
 
     def _push(self, name: str, role: str) -> _Open:
         entry = _Open(name, role)
@@ -409,6 +436,11 @@ class _Writer:
         elif entry.role == "header":
             self.headers.pop()
             self.after_header = True
+            if self.quotes and self.quotes[-1].author is None:
+                self.quotes[-1].author = self._name_from(entry.first)
+        elif entry.role == "heading":
+            entry.end = len(self.out)
+            entry.author = self._name_from(entry.first)
         elif entry.role == "quote":
             self.quotes.pop()
             entry.end = len(self.out)

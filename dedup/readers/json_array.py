@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from dedup.config import Read
 from dedup.normalize.decode import decode
 from dedup.readers.base import Block, ByteStream, Parsed, Reject, rejected_batch, repeated, whole_file
-from dedup.readers.columns import Record
+from dedup.readers.columns import Record, is_own
+from dedup.readers.edges import find_edges, mark_edges
 from dedup.readers.lenient import read_elements
 from dedup.readers.lines import known_encoding, wide_encoding
 from dedup.readers.objects import parse_objects, sample_records
@@ -61,7 +62,8 @@ class JsonArray:
                         block.path, len(spans) + 1, mark + at, mark + len(data), remainder.error, data[at:]
                     )
                 ]
-        markup = find_markup(sample_records(elements[:SAMPLE_RECORDS]), settings)
+        sample = sample_records(elements[:SAMPLE_RECORDS])
+        markup = find_markup(sample, settings)
         starts, ends = _find(elements, data)
         whole = block._replace(data=data, encoding=None, byte_start=mark, markup=markup)
         posts, rejected = parse_objects(starts, ends, whole, settings)
@@ -71,6 +73,8 @@ class JsonArray:
             posts = posts.set_column(at, posts.schema.field(at), places)
         at = posts.schema.get_field_index("encoding")
         posts = posts.set_column(at, posts.schema.field(at), repeated(encoding, posts.num_rows))
+        if not any(map(is_own, sample)) and (edges := find_edges(posts, settings.edit_notes)):
+            posts = mark_edges(posts, edges)
         return Parsed(posts, pa.concat_batches([rejected, rejected_batch(rest)]))
 
     def sample(self, block: Block, settings: Read) -> list[Record]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -59,6 +60,22 @@ def find_marks(texts: pa.StringArray) -> Quoted:
         if marks:
             quoted.marks[row] = marks
     return quoted
+
+
+def quoted_parent(marks: Spans, known: Mapping[str, str], own_id: str | None) -> str | None:
+    """The id of the post that a post quotes first, where that is known: it answers that post.
+
+    known: from how quotes name posts to their ids; whom the dump does not have, nobody can be the child of.
+    """
+    end = 0
+    for mark in marks:
+        if mark["start"] < end:
+            continue  # a quote in a quote
+        end = mark["end"]
+        found = known.get(mark["post_id"] or "")
+        if found is not None and found != own_id:
+            return found
+    return None
 
 
 def rows_with(mark: bytes, texts: pa.StringArray) -> NDArray[np.int64]:

@@ -7,6 +7,7 @@ settled (`boards`), fields become columns (`columns`), and bodies that are HTML 
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -28,7 +29,7 @@ from dedup.readers.columns import Record, columns_of, is_own, text_key
 from dedup.readers.fields import mapping
 from dedup.readers.html_text import Fragment
 from dedup.readers.lenient import Escape
-from dedup.readers.marks import find_marks
+from dedup.readers.marks import find_marks, quoted_parent
 from dedup.readers.markup import convert, html_marks, looks_like_html
 from dedup.readers.unfold import HOLDERS, unfold
 from dedup.schema import POSTS
@@ -80,6 +81,8 @@ def make_posts(told: Told, settings: Read) -> Made:
         arrays["marks"], arrays["parent_id"] = _imageboard_links(
             texts, flat.linking, arrays["marks"], arrays["parent_id"]
         )
+    if flat.rows is not None:
+        arrays["parent_id"] = _quoted_parents(flat.rows, arrays)
     numbers = np.asarray(told.numbers, np.int64)
     rows: Sequence[int] = range(count)
     if flat.rows is not None:
@@ -185,6 +188,22 @@ def _converted(texts: list[str], html: bool | list[bool]) -> tuple[list[str], di
     for row, text in zip(chosen, converted, strict=True):
         result[row] = text
     return result, {chosen[row]: fragment for row, fragment in found.items()}
+
+
+def _quoted_parents(rows: Sequence[int], arrays: Mapping[str, pa.Array]) -> pa.StringArray:
+    """Parents; a post of a topic without one answers the post of the topic that it quotes."""
+    parents: list[str | None] = arrays["parent_id"].to_pylist()
+    ids: list[str | None] = arrays["id"].to_pylist()
+    marks = arrays["marks"]
+    held = np.flatnonzero(np.diff(marks.offsets.to_numpy()))
+    end, known = 0, {}
+    for row in held.tolist():
+        if row >= end:
+            first, end = bisect_left(rows, rows[row]), bisect_right(rows, rows[row])
+            known = {each: each for each in ids[first:end] if each}
+        if parents[row] is None:
+            parents[row] = quoted_parent(marks[row].as_py(), known, ids[row])
+    return pa.array(parents, pa.string())
 
 
 def _imageboard_links(

@@ -29,6 +29,8 @@ from dedup.readers.sources import on_disk
 _MAGIC = b"SQLite format 3\0"
 _TEXT = COLUMNS.index("text")
 _encode = msgspec.json.Encoder().encode
+_ERRORS = (sqlite3.Error, UnicodeDecodeError)
+"""What reading may raise; the second, where SQLite's own message quotes damaged bytes."""
 
 
 class Sqlite:
@@ -55,9 +57,9 @@ class Sqlite:
                 for part in _blocks(chain(sample, rows), block._replace(markup=markup), block_bytes):
                     record = part.first_record
                     yield part
-        except (sqlite3.Error, OSError) as error:
+        except (*_ERRORS, OSError) as error:
             # What a damaged database does not give stands behind the rows that were read.
-            yield block._replace(first_record=record, error=f"cannot be read further: {error}")
+            yield block._replace(first_record=record, error=f"cannot be read further: {_reason(error)}")
 
     def parse(self, block: Block, settings: Read) -> Parsed:
         pieces = block.data.split(b"\n")
@@ -76,7 +78,7 @@ def _blocks(lines: Iterable[bytes], block: Block, block_bytes: int) -> Iterator[
     while True:
         try:
             line = next(rows, None)
-        except sqlite3.Error as error:
+        except _ERRORS as error:
             line, fault = None, error
         if pieces and (line is None or size + len(line) > block_bytes):
             yield block._replace(data=b"\n".join(pieces), first_record=record)
@@ -87,7 +89,11 @@ def _blocks(lines: Iterable[bytes], block: Block, block_bytes: int) -> Iterator[
         pieces.append(line)
         size += len(line)
     if fault is not None:
-        yield block._replace(first_record=record, error=f"cannot be read further: {fault}")
+        yield block._replace(first_record=record, error=f"cannot be read further: {_reason(fault)}")
+
+
+def _reason(error: Exception) -> str:
+    return error.object.decode("utf-8", "replace") if isinstance(error, UnicodeDecodeError) else str(error)
 
 
 def _open(file: Path, settings: Read) -> sqlite3.Connection:

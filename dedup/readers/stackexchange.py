@@ -18,6 +18,7 @@ from html import unescape
 from itertools import accumulate, islice
 
 import msgspec
+import pyarrow as pa
 
 from dedup.config import Read
 from dedup.normalize.decode import decode
@@ -26,9 +27,16 @@ from dedup.readers.columns import Record
 from dedup.readers.lines import first_invalid
 from dedup.readers.objects import too_long
 from dedup.readers.records import SAMPLE_RECORDS, Told, make_posts
+from dedup.schema import POSTS
 
 _ROW = b"<row"
-_ROOT = re.compile(rb"\s*+(?:\xef\xbb\xbf)?+\s*+<(?:\?xml|posts|comments)", re.IGNORECASE)
+_ROOT = re.compile(
+    rb"(?:\xef\xbb\xbf)?+\s*+(?:<\?xml[^>]{0,500}+>\s*+)?+"
+    rb"(?:(?:<!--(?:[^-]|-(?!->))*+-->|<![^>]{0,2000}+>|\]>)\s*+)*+<(?:posts|comments)[\s>/]",
+    re.IGNORECASE,
+)
+"""The first element, as a feed's items may hold `<comments>` too."""
+_OTHER = re.compile(rb"<(?![/!?]|posts\b|comments\b)", re.IGNORECASE)
 _NAME = re.compile(r"\s+([\w:.-]+)\s*=\s*")
 _END = re.compile(r"\s*/?>\s*(?:</row>\s*)?(?:</(?:posts|comments)>\s*)?(?:<!--[^<>]*-->\s*)*\Z")
 _ATTRIBUTE = re.compile(r"""\s+([\w:.-]+)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
@@ -46,10 +54,7 @@ class StackExchange:
     suffixes = (".xml",)
 
     def recognises(self, name: str, head: bytes) -> bool:
-        if not _ROOT.match(head):
-            return False
-        front = head[:_FRONT_BYTES]
-        return (b"<posts" in front or b"<comments" in front) and (_ROW in head or b"</" in front)
+        return _ROOT.match(head) is not None
 
     def blocks(self, stream: ByteStream, path: str, settings: Read, block_bytes: int) -> Iterator[Block]:
         limit = settings.max_record_mb << 20
@@ -76,6 +81,11 @@ class StackExchange:
                 byte_start += size
 
     def parse(self, block: Block, settings: Read) -> Parsed:
+        if _ROW not in block.data and _OTHER.search(block.data):
+            end = block.byte_start + len(block.data)
+            error = "holds no row of a Stack Exchange dump"
+            reject = Reject(block.path, block.first_record, block.byte_start, end, error, block.data)
+            return Parsed(pa.RecordBatch.from_pylist([], schema=POSTS), rejected_batch([reject]))
         records: list[Record] = []
         numbers: list[int] = []
         encodings: dict[int, str] = {}

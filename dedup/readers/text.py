@@ -8,11 +8,12 @@ its `chrome`. `record` is the number of the post in the file, from 1.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from operator import itemgetter
 from pathlib import PurePath
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 
 from dedup.config import Read
@@ -23,9 +24,9 @@ from dedup.readers.base import (
     Parsed,
     posts_batch,
     rejected_batch,
-    repeated,
     whole_file,
 )
+from dedup.readers.edges import mark_expand
 from dedup.readers.lines import known_encoding, wide_encoding
 from dedup.readers.marks import find_marks
 
@@ -72,26 +73,38 @@ class Text:
             yield block._replace(encoding=given)
 
     def parse(self, block: Block, settings: Read) -> Parsed:
-        text, encoding = decode(block.data, block.encoding)
-        title, posts = split_thread(text.removeprefix("\ufeff"), settings.separator)
-        rows = len(posts)
-        texts = pa.array([post.text for post in posts], pa.string())
-        quoted = find_marks(texts)
-        for row, post in enumerate(posts):
-            if post.chrome:
-                spans = [{"start": start, "end": end, "why": "page_chrome"} for start, end in post.chrome]
-                spans += quoted.chrome.get(row, [])
-                quoted.chrome[row] = sorted(spans, key=itemgetter("start"))
-        columns = {
-            "text": texts,
-            "thread_id": repeated(block.path, rows),
-            "path": repeated(block.path, rows),
-            "record": pa.array(range(1, rows + 1), pa.int64()),
-            "encoding": repeated(encoding, rows),
-        } | quoted.columns(rows)
-        if title is not None:
-            columns["title"] = repeated(title, rows)
-        return Parsed(posts_batch(rows, columns), rejected_batch([]))
+        return self.parse_many([block], settings)
+
+    def parse_many(self, blocks: Sequence[Block], settings: Read) -> Parsed:
+        """See `readers.base.ManyAtOnce`."""
+        texts: list[str] = []
+        chrome: dict[int, list[dict[str, Any]]] = {}
+        records: list[int] = []
+        rows_of: list[int] = []
+        shared: dict[str, list[str | None]] = {"path": [], "encoding": [], "title": []}
+        for block in blocks:
+            text, encoding = decode(block.data, block.encoding)
+            title, posts = split_thread(text.removeprefix("\ufeff"), settings.separator)
+            for row, post in enumerate(posts, len(texts)):
+                texts.append(post.text)
+                if post.chrome:
+                    chrome[row] = [
+                        {"start": start, "end": end, "why": "page_chrome"} for start, end in post.chrome
+                    ]
+            records += range(1, len(posts) + 1)
+            rows_of.append(len(posts))
+            for name, value in (("path", block.path), ("encoding", encoding), ("title", title)):
+                shared[name].append(value)
+        of_block = pa.array(np.repeat(np.arange(len(blocks)), rows_of))
+        columns = {name: pa.array(values, pa.string()).take(of_block) for name, values in shared.items()}
+        columns["thread_id"] = columns["path"]
+        columns["text"] = pa.array(texts, pa.string())
+        columns["record"] = pa.array(records, pa.int64())
+        quoted = find_marks(columns["text"])
+        for row, spans in chrome.items():
+            quoted.chrome[row] = sorted([*spans, *quoted.chrome.get(row, [])], key=itemgetter("start"))
+        posts = posts_batch(len(texts), columns | quoted.columns(len(texts)))
+        return Parsed(mark_expand(posts), rejected_batch([]))
 
 
 class ThreadPost(NamedTuple):
@@ -110,8 +123,8 @@ def split_thread(text: str, separator: str | None) -> tuple[str | None, list[Thr
     if not text:
         return None, []
     lines = _lines(text)
-    ends_post = [_is_separator(line, separator) for line in lines]
-    segments = _segments(lines, ends_post)
+    divided = separator != "none" and (separator is not None or _NO_BREAK_SPACE in text)
+    segments = _segments(lines, separator) if divided else [_Segment(lines, "")]
     likely_is_chrome = _recurs(segments)
     groups: list[list[_Segment]] = []
     leading: list[_Segment] = []
@@ -153,14 +166,14 @@ def _lines(text: str) -> list[str]:
 def _is_separator(line: str, separator: str | None) -> bool:
     if separator is None:
         return _NO_BREAK_SPACE in line and not line.strip(_BLANK + _NO_BREAK_SPACE)
-    return separator != "none" and line.strip(_BLANK) == separator.strip(_BLANK)
+    return line.strip(_BLANK) == separator.strip(_BLANK)
 
 
-def _segments(lines: list[str], ends_post: list[bool]) -> list[_Segment]:
+def _segments(lines: list[str], separator: str | None) -> list[_Segment]:
     segments = []
     body: list[str] = []
-    for line, ends in zip(lines, ends_post, strict=True):
-        if ends:
+    for line in lines:
+        if _is_separator(line, separator):
             segments.append(_Segment(body, line))
             body = []
         else:
@@ -226,12 +239,12 @@ def _post(group: list[_Segment]) -> ThreadPost:
     chrome: list[tuple[int, int]] = []
     at = 0
     for segment in group:
-        for number, line in enumerate([*segment.body, segment.separator]):
-            if number >= segment.chrome_from and line:
-                if chrome and chrome[-1][1] == at:
-                    chrome[-1] = (chrome[-1][0], at + len(line))
-                else:
-                    chrome.append((at, at + len(line)))
-            parts.append(line)
-            at += len(line)
+        lines = [*segment.body, segment.separator]
+        parts += lines
+        at += sum(map(len, lines[: segment.chrome_from]))
+        size = sum(map(len, lines[segment.chrome_from :]))
+        if size:
+            joined = bool(chrome) and chrome[-1][1] == at
+            chrome.append((chrome.pop()[0] if joined else at, at + size))
+        at += size
     return ThreadPost("".join(parts), chrome)

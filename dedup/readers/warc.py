@@ -21,7 +21,6 @@ from dedup.readers.base import (
     Block,
     ByteStream,
     Parsed,
-    Reject,
     rejected_batch,
 )
 from dedup.readers.lines import first_invalid
@@ -85,32 +84,24 @@ class Warc:
             byte_start += size
 
     def parse(self, block: Block, settings: Read) -> Parsed:
-        posts: list[pa.RecordBatch] = []
-        rejected: list[pa.RecordBatch] = []
+        from dedup.readers import parse_blocks  # which lists this module
+
+        pages: list[Block] = []
         for number, (start, end) in enumerate(pairwise(_starts(block.data).ends)):
             data = block.data[start:end]
             try:
                 page = _page_of(data.lstrip(b"\r\n"), settings.max_record_mb << 20)
             except _ERRORS as error:
-                at = block.byte_start
-                reject = Reject(
-                    block.path,
-                    block.first_record + number,
-                    at + start,
-                    at + end,
-                    f"the record cannot be read: {error}",
-                    data[:KEPT_REJECT_BYTES],
-                )
-                rejected.append(rejected_batch([reject]))
+                at, record = block.byte_start, block.first_record + number
+                fault = f"the record cannot be read: {error}"
+                damaged = Block(data[:KEPT_REJECT_BYTES], block.path, record, at + start, "", error=fault)
+                pages.append(damaged._replace(byte_end=at + end))
                 continue
             if page is not None:
-                for parsed in _read_page(page, f"{block.path}#{page.address}", settings):
-                    posts.append(parsed.posts)
-                    rejected.append(parsed.rejected)
-        nothing = pa.RecordBatch.from_pylist([], schema=POSTS)
-        return Parsed(
-            pa.concat_batches([nothing, *posts]), pa.concat_batches([rejected_batch([]), *rejected])
-        )
+                pages += _blocks_of(page, f"{block.path}#{page.address}", settings)
+        if not pages:
+            return Parsed(pa.RecordBatch.from_pylist([], schema=POSTS), rejected_batch([]))
+        return parse_blocks(pages, settings)
 
 
 class _Starts(NamedTuple):
@@ -177,6 +168,8 @@ class _Page(NamedTuple):
     data: bytes
     encoding: str | None
     """What the server said it is in, where that can be."""
+    fetched: str | None
+    """When, where a page may count its dates from that (`header` of its block)."""
 
 
 def _page_of(data: bytes, limit: int) -> _Page | None:
@@ -201,7 +194,8 @@ def _page_of(data: bytes, limit: int) -> _Page | None:
     body = record.reader.read(limit + 1)
     if len(body) > limit:
         raise ValueError(too_long(len(body), limit))
-    return _Page(kind, address, body, _usable(charset, body))
+    fetched = str(record.headers.get("WARC-Date") or "") or None if kind == "html" else None
+    return _Page(kind, address, body, _usable(charset, body), fetched)
 
 
 def _usable(charset: str | None, data: bytes) -> str | None:
@@ -215,13 +209,12 @@ def _usable(charset: str | None, data: bytes) -> str | None:
         return None
 
 
-def _read_page(page: _Page, path: str, settings: Read) -> Iterator[Parsed]:
-    """A page as the reader of its kind reads a file of that name; this is where that reader is called."""
-    from dedup.readers import READERS  # which lists this module
+def _blocks_of(page: _Page, path: str, settings: Read) -> Iterator[Block]:
+    """A page as the reader of its kind cuts a file of that name."""
+    from dedup.readers import READERS
 
     reader = READERS.get(page.kind)
     if reader is None:
         return
     for block in reader.blocks(BytesIO(page.data), path, settings, len(page.data) + 1):
-        encoded = block._replace(encoding=block.encoding or page.encoding)
-        yield READERS[block.reader].parse(encoded, settings)
+        yield block._replace(encoding=block.encoding or page.encoding, header=page.fetched or block.header)

@@ -21,6 +21,9 @@ MOST_LEVELS = 50
 _MOST_FOOTER = 1000
 
 _BASE64_LINE = re.compile(rb"(?:[A-Za-z0-9+/]+={0,2}[ \t]*\r?(?:\n|$)|[ \t]*\r?\n)*+")
+_UUENCODED = re.compile(
+    r"^begin [0-7]{3,4} ([^\n]{1,255})\n((?:[ -`]{0,62}\n)++)end[ \t]*(?:\n|\Z)", re.MULTILINE
+)
 _RULE = re.compile(r"\n_{30,}+[ \t]*\n")
 _SCRUBBED = re.compile(r"\n-{10,20} next part -{10,20}[ \t]*\n(?=[^\n]*(?:scrubbed|attachment))")
 _LIST = re.compile(r"mailing list|mailman|listinfo", re.IGNORECASE)
@@ -83,7 +86,7 @@ def read_body(headers: Headers, content: bytes, encoding: str | None) -> Body:
         elif disposition == "attachment" or (named and part.level) or not _is_text(kind, part.level):
             attachments.append(Attachment(named, kind))
         else:
-            text, used = _leaf_text(part, kind, options, encoding)
+            text, used = _leaf_text(part, kind, options, encoding, attachments)
             pieces.append(_Piece(text, used, kind != "text/html", part.alternative))
         if not waiting and messages and not any(piece.text.strip() for piece in pieces):
             message = messages.pop(0)  # the mail is nothing but another one
@@ -125,7 +128,9 @@ def _is_text(kind: str, level: int) -> bool:
     return level == 0 and (kind.startswith(("text/", "multipart/", "message/")))
 
 
-def _leaf_text(part: _Part, kind: str, options: dict[str, str], encoding: str | None) -> tuple[str, str]:
+def _leaf_text(
+    part: _Part, kind: str, options: dict[str, str], encoding: str | None, attachments: list[Attachment]
+) -> tuple[str, str]:
     data = _decoded(part.content, part.headers.fields.get("content-transfer-encoding"))
     if encoding is not None:
         text, used = decode(data, encoding)
@@ -134,9 +139,28 @@ def _leaf_text(part: _Part, kind: str, options: dict[str, str], encoding: str | 
     text = text.replace("\r\n", "\n")
     if kind == "text/html":
         return html_text(text), used
+    if "begin " in text:
+        text = _without_uuencoded(text, attachments)
     if options.get("format", "").lower() == "flowed":
         text = unflow(text, options.get("delsp", "").lower() == "yes")
     return text, used
+
+
+def _without_uuencoded(text: str, attachments: list[Attachment]) -> str:
+    """The text without files that stand in it as lines, as was done before MIME; they are `attachments`."""
+
+    def attach(found: re.Match[str]) -> str:
+        lines = [line for line in found[2].split("\n") if line.strip(" `")]
+        try:
+            sizes = [len(binascii.a2b_uu(line)) for line in lines]
+        except binascii.Error:
+            return found[0]
+        if not sizes or set(sizes[:-1]) - {45} or not 0 < sizes[-1] <= 45:  # full lines, and what is left
+            return found[0]
+        attachments.append(Attachment(found[1].strip(), "application/octet-stream"))
+        return ""
+
+    return _UUENCODED.sub(attach, text)
 
 
 def _decoded(content: bytes, transfer_encoding: bytes | None) -> bytes:

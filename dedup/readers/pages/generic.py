@@ -35,6 +35,7 @@ _AUTHORS = ",".join(
 _DATES = ",".join(f"[class*='{word}']" for word in ("date", "time", "posted", "submitted"))
 _NOT_A_BLOCK = re.compile(
     r"body|content|text|head|foot|author|user|date|time|meta|button|title|form|profile|wrap"
+    r"|recent|latest|popular|related|widget|sidebar|ticker|menu"
 )
 _VARYING = re.compile(r"\d+|^(?:odd|even|first|last|alt|new|old|by.*|comment-author.*|depth.*|row.*|bg.*)$")
 _HEADING = re.compile(r"\s[-–|·•»]\s")

@@ -24,10 +24,33 @@ _PHRASES = (
     " skrev:",
     " napisał:",
     " napisał(a):",
+    " pisze:",
+    " píše:",
+    " napsal:",
+    " napsal(a):",
+    " napísal:",
+    " írta:",
+    " yazdı:",
+    " a scris:",
+    " έγραψε:",
+    " пишет:",
+    " писал:",
+    " написал:",
+    " написала:",
+    " написав:",
     " писал(а):",
     " написал(а):",
     " kirjoitti:",
 )
+_LED = re.compile(
+    r"(?:quote: )?(?:originally posted by|originally written by|quote from|quoting|zitat von|сообщение от"
+    r"|envoyé par|mensaje de|originariamente inviato da|oorspronkelijk geplaatst door|ursprungligen postat av"
+    r"|opprinnelig postet av|originalt skrevet af|alkuperäinen kirjoittaja)(?::\s*+|\s++)(\S.{0,79})",
+    re.IGNORECASE,
+)
+"""What stands in front of the name."""
+_ARGUMENTS = re.compile(r"author=([^=]{1,80}?)(?= link=| date=)")
+"""Of a tag of SMF, where a converter of pages took all of them for the name."""
 _LEADING = re.compile(r"^\([^()]*\)\s*")  # MyBB puts the date in front
 _DATES = (
     re.compile(
@@ -54,13 +77,21 @@ class HeaderNames:
         'Ann Lee'
         >>> HeaderNames(["Bo"]).find("Bo kirjutas:")
         'Bo'
+        >>> HeaderNames([]).find("author=Bo link=topic=3.msg7#msg7 date=12577911 wrote:")
+        'Bo'
         """
         header = _LEADING.sub("", " ".join(header[:_MOST_CHARS].split()))
+        if raw := _ARGUMENTS.match(header):
+            return raw[1].strip() or None
         name = self._known(header)
         if name is not None:
             self.learn(header, name)
             return name
+        led = _LED.fullmatch(header.rstrip(" :"))
         _, colon, rest = header.partition(": ")
+        if led is not None:
+            dated = next((found for date in _DATES if (found := date.match(led[1]))), None)
+            return dated[1].rstrip(" -–,") if dated else led[1]
         if colon:
             rest = rest.strip()
             if (name := self._known(rest)) is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import PurePath
 from typing import Any
 
@@ -13,6 +13,8 @@ from selectolax.lexbor import LexborHTMLParser
 
 from dedup.normalize.decode import decode
 from dedup.readers.base import Block, Parsed, Reject, list_array, posts_batch, rejected_batch
+from dedup.readers.marks import quoted_parent
+from dedup.readers.pages.clock import counts_from_a_day, dated, fetched
 from dedup.readers.pages.engines import engine_of
 from dedup.readers.pages.names import HeaderNames
 from dedup.readers.pages.page import Engine, Page, PagePost
@@ -30,7 +32,19 @@ _UNCLOSED = frozenset(
     b"area base br col embed hr img input link meta param source track wbr".split()
     + b"p li dt dd tr td th tbody option".split()
 )
-_STRINGS = ("id", "text", "author", "thread_id", "title", "board", "created", "path", "encoding", "metadata")
+_STRINGS = (
+    "id",
+    "text",
+    "author",
+    "thread_id",
+    "parent_id",
+    "title",
+    "board",
+    "created",
+    "path",
+    "encoding",
+    "metadata",
+)
 
 
 def parse_pages(blocks: Iterable[Block]) -> Parsed:
@@ -64,8 +78,14 @@ def _read_page(block: Block, rows: _Rows) -> str | None:
         "encoding": encoding,
     }
     names = HeaderNames(post.author for post in page.posts if post.author)
+    counted = any(counts_from_a_day(post.created) for post in page.posts)
+    moment = fetched(block.path, data, block.header) if counted else None
+    known = {f"{page.thread}/{post.number}": post.id for post in page.posts if post.id}  # as Discourse has it
+    known |= {post.id: post.id for post in page.posts if post.id}
     for record, post in enumerate(page.posts, 1):
-        rows.add(post, record, shared, _metadata(post, page, engine, address), names, engine)
+        created = dated(post.created, moment)
+        metadata = _metadata(post, page, engine, address, created)
+        rows.add(post._replace(created=created), record, shared, metadata, names, engine, known)
     return None
 
 
@@ -86,6 +106,7 @@ class _Rows:
         metadata: str,
         names: HeaderNames,
         engine: Engine,
+        known: Mapping[str, str],
     ) -> None:
         row = len(self._records)
         body = render(post.body.html or "", names, engine.plain_blockquotes)
@@ -100,7 +121,14 @@ class _Rows:
         if signature_start < len(text):
             span = {"start": signature_start, "end": len(text), "why": "page_chrome"}
             self._chrome[row] = [span]
-        own = {"id": post.id, "text": text, "author": post.author, "created": post.created}
+        parent = quoted_parent(body.marks, known, post.id)
+        own = {
+            "id": post.id,
+            "parent_id": parent,
+            "text": text,
+            "author": post.author,
+            "created": post.created,
+        }
         for name, value in {**own, **shared, "metadata": metadata}.items():
             self._strings[name].append(value)
         self._records.append(record)
@@ -133,10 +161,12 @@ def _depth(data: bytes) -> int:
     return most
 
 
-def _metadata(post: PagePost, page: Page, engine: Engine, address: Address) -> str:
+def _metadata(post: PagePost, page: Page, engine: Engine, address: Address, created: str | None) -> str:
     """What has no column of its own, as a JSON object."""
     subject = post.subject if post.subject and not post.subject.endswith(page.title or "\0") else None
     extra = {"number": post.number, "subject": subject, "url": address.url, "engine": engine.name}
+    if created != post.created:
+        extra["written"] = post.created  # "Yesterday, 10:15 pm"
     return msgspec.json.encode({key: value for key, value in extra.items() if value}).decode()
 
 
