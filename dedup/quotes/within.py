@@ -537,6 +537,9 @@ def find_within(
                 elif flags & IN_MARK or announced:
                     need = min(need, 80)
                     words_needed = min(words_needed, min_words if info[start] & CHARACTER else 3)
+                # "I want to ..." below a name whose quote is gone begins as many an answer does
+                if flags & ATTRIBUTED and not (ends_line or info[stop] & SENTENCE):
+                    words_needed = max(words_needed, min_words)
                 if cut and not flags & (ATTRIBUTED | IN_MARK):
                     need = max(need, min_evidence_lines)
                 if evidence < need or matched < words_needed:
