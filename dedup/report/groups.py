@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,18 +14,21 @@ from numpy.typing import NDArray
 _MERGE_ROWS = 1 << 16
 
 
-class KeyedSums:
+class KeyedSums(msgspec.Struct):
     """Whole numbers summed by a text key; rows without a key are left out.
 
     Memory is one row a distinct key: what is added is merged whenever it outgrows what is known.
     """
 
-    def __init__(self, columns: Sequence[str]) -> None:
-        self._columns = list(columns)
-        schema = pa.schema([("key", pa.string()), *((name, pa.int64()) for name in columns)])
-        self._merged = schema.empty_table()
-        self._pending: list[pa.Table] = []
-        self._pending_rows = 0
+    _columns: Sequence[str]
+    _merged: pa.Table = None
+    _pending: list[pa.Table] = []
+    _pending_rows: int = 0
+
+    def __post_init__(self) -> None:
+        if self._merged is None:
+            schema = pa.schema([("key", pa.string()), *((name, pa.int64()) for name in self._columns)])
+            self._merged = schema.empty_table()
 
     def add(self, keys: pa.Array, values: Mapping[str, NDArray[np.int64]]) -> None:
         """Add one row a key: `values` holds an int64 array as long as `keys` for every column."""

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from msgspec import field
 from numpy.typing import NDArray
 
 from dedup.report.groups import KeyedSums, first_rows
@@ -32,25 +34,24 @@ _MONTH = r"^[0-9]{4}-(0[1-9]|1[0-2])([^0-9]|$)"
 Counts = NDArray[np.int64]
 
 
-class Ratios:
+class Ratios(msgspec.Struct):
     """Adds up RESULTS batches; `as_dict` is the same whatever the batch size.
 
     Memory: one row a distinct thread, author, cluster and quoted post.
     """
 
-    def __init__(self) -> None:
-        self._actions: dict[
-            str, Counts
-        ] = {}  # action → posts, raw words, raw chars, clean words, clean chars
-        self._reasons: dict[str, int] = {}
-        self._kinds: dict[str, Counts] = {}  # why → posts, passages, words, characters
-        self._kept_kinds: dict[str, Counts] = {}
-        self._kept_flags: dict[str, Counts] = {}
-        self._kept_all = np.zeros(4, np.int64)
-        self._groups = {name: KeyedSums(_SUMS) for name in GROUPS}
-        self._clusters = KeyedSums(["posts"])
-        self._quoted = KeyedSums(["posts"])
-        self._histogram = {why: np.zeros(BINS, np.int64) for why in COPIES[1:]}
+    _actions: dict[str, Counts] = {}  # action → posts, raw words, raw chars, clean words, clean chars
+    _reasons: dict[str, int] = {}
+    _kinds: dict[str, Counts] = {}  # why → posts, passages, words, characters
+    _kept_kinds: dict[str, Counts] = {}
+    _kept_flags: dict[str, Counts] = {}
+    _kept_all: Counts = field(default_factory=lambda: np.zeros(4, np.int64))
+    _groups: dict[str, KeyedSums] = field(default_factory=lambda: {name: KeyedSums(_SUMS) for name in GROUPS})
+    _clusters: KeyedSums = field(default_factory=lambda: KeyedSums(["posts"]))
+    _quoted: KeyedSums = field(default_factory=lambda: KeyedSums(["posts"]))
+    _histogram: dict[str, Counts] = field(
+        default_factory=lambda: {why: np.zeros(BINS, np.int64) for why in COPIES[1:]}
+    )
 
     def add(self, batch: pa.RecordBatch, months: pa.Array | None = None) -> None:
         """Count a RESULTS batch.
