@@ -165,6 +165,9 @@ def clean(
     output_format: flags.OutputFormat = None,
     workers: flags.Workers = None,
     memory: flags.Memory = None,
+    engine: flags.Engine = "local",
+    master: flags.Master = None,
+    conf: flags.Conf = None,
     settings: flags.Set = None,
     config_file: flags.ConfigFile = None,
     quiet: flags.Quiet = False,
@@ -178,7 +181,7 @@ def clean(
     OUT gets corpus/, provenance/, rejected/ (when something could not be read), report.json, run.json
     and manifest.json.
     """
-    config = flags.config_from(context.params)
+    config, start = flags.config_from(context.params), flags.engine_from(context.params)
     from dedup.kernels import load_without_blas
 
     load_without_blas()
@@ -194,6 +197,7 @@ def clean(
             reference=reference or [],
             force=force,
             progress=progress_on(quiet=quiet),
+            engine=start,
         )
     if not quiet:
         from dedup.report import terminal

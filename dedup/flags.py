@@ -18,6 +18,7 @@ from dedup.errors import ConfigError
 
 if TYPE_CHECKING:
     from dedup.config import Config
+    from dedup.engines.base import StartEngine
 
 SETTINGS = {
     "input_format": ("read", "input_format"),
@@ -133,6 +134,27 @@ Workers = Annotated[
         metavar="COUNT", help="Processes to use; all cores if not set. Changes no byte of the output."
     ),
 ]
+Engine = Annotated[
+    Literal["local", "spark"],
+    typer.Option(
+        help="What runs the steps: this machine, or a Spark cluster. Changes no byte of the output."
+    ),
+]
+Master = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help="With --engine spark: where it runs, as spark://host:7077; on this machine if not set.",
+    ),
+]
+Conf = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--conf",
+        metavar="KEY=VALUE",
+        help="With --engine spark: a setting of it, as spark.executor.memory=2g. Repeatable.",
+    ),
+]
 Set = Annotated[
     list[str] | None,
     typer.Option(
@@ -162,6 +184,22 @@ def config_from(parameters: Mapping[str, Any]) -> Config:
     if fields := _fields(parameters.get("fields") or []):
         flags.setdefault("read", {})["fields"] = {**config.read.fields, **fields}
     return config.with_settings(flags, "command line")
+
+
+def engine_from(parameters: Mapping[str, Any]) -> StartEngine:
+    """What `--engine`, `--master` and `--conf` ask for. Raises ConfigError."""
+    master, conf = parameters["master"], parameters["conf"] or []
+    if parameters["engine"] == "spark":
+        from dedup.engines.spark import on_spark
+
+        return on_spark(
+            master=master, conf=dict(_pair(pair, "--conf", "--conf spark.cores.max=8") for pair in conf)
+        )
+    if master is not None or conf:
+        raise ConfigError("--master and --conf are settings of Spark.", hint="Add --engine spark.")
+    from dedup.engines.local import on_this_machine
+
+    return on_this_machine
 
 
 def numbers(text: str, kind: Callable[[str], Number], flag: str) -> list[Number]:

@@ -29,8 +29,8 @@ from dedup.config import Config, Read
 from dedup.decide import ACTIONS, NO_REASON, WHYS, Decisions, Policy, in_input_order, settle
 from dedup.decided import Decided, read_decided, write_decided
 from dedup.earlier import Earlier, count_overlap, find_earlier, recount
-from dedup.engines.base import Engine
-from dedup.engines.local import LocalEngine
+from dedup.engines.base import Engine, StartEngine
+from dedup.engines.local import on_this_machine
 from dedup.index import Index, index_posts
 from dedup.keep import swap_survivors
 from dedup.match import pair_up
@@ -73,14 +73,16 @@ def clean(
     reference: Sequence[str | os.PathLike[str]] = (),
     force: bool = False,
     progress: Progress | None = None,
+    engine: StartEngine = on_this_machine,
 ) -> Summary:
     """Clean dumps into the folder `out`: corpus, provenance, rejected records, manifest, report.
 
     paths: files, folders, globs, or "-" for standard input. A run that was stopped, given again, goes on
     where it was. against: output folders of earlier runs; reference: any other input. What stands in them
     is taken out of the dump, and they stay as they are. force: replace what an earlier run wrote in
-    `out`. Raises InputError for a path that does not exist, or whose content changes meanwhile, OutputError
-    for a folder that cannot or must not be written or read, ConfigError for settings that cannot be.
+    `out`. engine: what runs the steps, as `engines.spark.on_spark()`; changes no byte. Raises InputError for
+    a path that does not exist, or whose content changes meanwhile, OutputError for a folder that cannot or
+    must not be written or read, ConfigError for settings that cannot be.
     """
     config, out, clock = config or Config(), Path(out), Clock(progress or Silent())
     earlier = find_earlier(against, reference)
@@ -94,7 +96,7 @@ def clean(
         if claimed.resumed:
             clock.note(f"Going on with the run that was stopped in {out}.")
         compile_kernels(clock.note)
-        return run(paths, out, config, clock, claimed, earlier, _size_of(sources))
+        return run(paths, out, config, clock, claimed, earlier, _size_of(sources), engine)
 
 
 def run(
@@ -105,15 +107,15 @@ def run(
     claimed: Claim,
     earlier: Sequence[Earlier] = (),
     input_bytes: int | None = None,
+    start: StartEngine = on_this_machine,
 ) -> Summary:
     """The flow itself, into a folder that is ready for it. input_bytes: of all inputs, where known."""
     inputs, before = Inputs(), [Inputs() for _ in earlier]
-    with LocalEngine(config.run.workers) as engine:
+    work = (out / WORK_FOLDER).absolute()  # a worker may be in another folder
+    with start(work, config.run) as engine:
         rejected = RejectedWriter(out, config.write)
         with clock.stage("read", input_bytes, "bytes") as stage_bar:
-            take = partial(
-                read, work=out / WORK_FOLDER, engine=engine, rejected=rejected, advance=stage_bar.advance
-            )
+            take = partial(read, work=work, engine=engine, rejected=rejected, advance=stage_bar.advance)
             names: list[str] = []
             corpora: list[str] = []
             removed: list[tuple[str, str]] = []
@@ -122,13 +124,13 @@ def run(
             for corpus, seen in zip(earlier, before, strict=True):
                 names += take(corpus.paths, config=plainly, inputs=seen)
                 corpora += [corpus.name] * (len(names) - len(corpora))
-                step = partial(read_removed, work=out / WORK_FOLDER, settings=config.normalize)
+                step = partial(read_removed, work=work, settings=config.normalize)
                 for name, shard in engine.map_batches(step, corpus.provenance):
                     removed.append((corpus.name, name))
                     seen.files.append(shard)
                 corpus.check_sums(seen.files)
             names += take(paths, config=config, inputs=inputs)
-            stage = Stage(out / WORK_FOLDER, names, corpora, removed)
+            stage = Stage(work, names, corpora, removed)
         claimed.check_inputs()
         decided = decide_or_recall(stage, config, engine, clock)
         first = int(decided.blocks[len(corpora)])
@@ -318,13 +320,13 @@ def write(
     """Results of all blocks, written in order; ratios on the way."""
     writer, ratios = ResultsWriter(out, config.write), Ratios()
     step = partial(write_one, as_lines=config.write.output_format == "jsonl")
-    for results, counted in engine.map_batches(step, zip(tasks, months, strict=True)):
-        if isinstance(results, Encoded):
-            writer.write_encoded(results)
-            posts = results.provenance.records
-        else:
+    for results, lines, counted in engine.map_batches(step, zip(tasks, months, strict=True)):
+        if results is not None:
             writer.write(results)
             posts = results.num_rows
+        elif lines is not None:
+            writer.write_encoded(lines)
+            posts = lines.provenance.records
         ratios.merge(counted)
         advance(posts)
     return writer, ratios
@@ -332,12 +334,12 @@ def write(
 
 def write_one(
     block: tuple[Task, NDArray[np.int32]], as_lines: bool
-) -> tuple[pa.RecordBatch | Encoded, Ratios]:
-    """The results of one block, as lines of corpus and provenance if so wanted, and what they count."""
+) -> tuple[pa.RecordBatch | None, Encoded | None, Ratios]:
+    """The results of one block, or lines of corpus and provenance if so wanted, and what they count."""
     task, months = block
     batch, ratios = make_results(task), Ratios()
     ratios.add(batch, month_names(months))
-    return encode_jsonl(batch) if as_lines else batch, ratios
+    return (None, encode_jsonl(batch), ratios) if as_lines else (batch, None, ratios)
 
 
 def _size_of(sources: Sequence[Source]) -> int | None:

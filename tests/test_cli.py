@@ -20,6 +20,8 @@ from typer.testing import CliRunner
 
 from dedup import cli, config, flags
 from dedup.cli import app
+from dedup.engines.base import StartEngine
+from dedup.engines.local import on_this_machine
 from dedup.errors import InputError
 from dedup.progress import Notes, Progress, Silent, progress_on
 from dedup.report.ratios import Ratios
@@ -60,6 +62,7 @@ class FakePipeline:
         reference: Sequence[Path] = (),
         force: bool = False,
         progress: Progress | None = None,
+        engine: StartEngine = on_this_machine,
     ) -> Summary:
         self.calls.append((list(paths), out, settings, force))
         self.progress = progress

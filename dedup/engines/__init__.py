@@ -1,5 +1,8 @@
 """Where the steps run. Steps never import an engine; the pipeline is given one.
 
-base   the seam: what an engine must offer
-local  processes and threads of one machine
+base    the seam: what an engine must offer
+local   processes and threads of one machine
+spark   tasks of a Spark cluster
+session the cluster: attached to or started, and what is missing for that
+wire    what travels to tasks and back
 """

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Protocol, TypeVar
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias, TypeVar
+
+from dedup.config import Run
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -13,11 +17,18 @@ class Engine(Protocol):
     """Runs pure functions over many items; results come in the order of the items."""
 
     def map_batches(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-        """For Python-bound work: function, items and results travel to other processes and back."""
+        """For Python-bound work: function, items and results travel to other processes and back.
+
+        Its annotations say what travels (see `wire`).
+        """
 
     def map_kernels(self, function: Callable[..., Result], *items: Iterable[Any]) -> Iterator[Result]:
         """For kernels that do not hold the interpreter's lock; called like `map`."""
 
     @property
     def workers(self) -> int:
-        """How many items are worked on at the same time; changes no result."""
+        """How many kernels run here at the same time; changes no result."""
+
+
+StartEngine: TypeAlias = Callable[[Path, Run], AbstractContextManager[Engine]]
+"""Starts an engine for one run, whose work folder is given; leaving the context ends it."""

@@ -8,12 +8,19 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain, islice
+from pathlib import Path
 from typing import Any, Self, TypeVar
 
+from dedup.config import Run
 from dedup.engines.processes import Processes
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+
+def on_this_machine(work: Path, config: Run) -> LocalEngine:
+    """See `base.StartEngine`."""
+    return LocalEngine(config.workers)
 
 
 class LocalEngine:
@@ -34,7 +41,7 @@ class LocalEngine:
             return map(function, items)
         if self._processes is None:
             self._processes = Processes(self.workers)
-        return _in_order(self._processes, function, items, self.workers)
+        return in_order(self._processes, function, items, 2 * self.workers)
 
     def map_kernels(self, function: Callable[..., Result], *items: Iterable[Any]) -> Iterator[Result]:
         """See `Engine.map_kernels`."""
@@ -43,7 +50,7 @@ class LocalEngine:
             return (function(*call) for call in calls)
         if self._threads is None:
             self._threads = ThreadPoolExecutor(self.workers, "dedup-kernel")
-        return _in_order(self._threads, lambda call: function(*call), calls, self.workers)
+        return in_order(self._threads, lambda call: function(*call), calls, 2 * self.workers)
 
     def __enter__(self) -> Self:
         return self
@@ -69,18 +76,18 @@ def _peek(items: Iterable[Item]) -> tuple[Iterator[Item], bool]:
     return chain(head, rest), len(head) < 2
 
 
-def _in_order(
+def in_order(
     pool: Processes | ThreadPoolExecutor,
     function: Callable[[Item], Result],
     items: Iterator[Item],
-    workers: int,
+    most: int,
 ) -> Iterator[Result]:
-    """Results in order, with at most two items a worker under way: memory stays bounded."""
+    """Results in order, with at most so many items under way: memory stays bounded."""
     waiting: deque[Future[Result]] = deque()
     try:
         for item in items:
             waiting.append(pool.submit(function, item))
-            if len(waiting) >= 2 * workers:
+            if len(waiting) >= most:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
