@@ -62,7 +62,7 @@ def _start(master: str | None, conf: Mapping[str, str], log: IO[bytes]) -> Spark
 
     submitted = "PYSPARK_GATEWAY_PORT" in os.environ  # by spark-submit: Java is there
     if not submitted:
-        _check_java()
+        check_java()
     settings = SparkConf().setAll([*_DEFAULTS.items(), *conf.items()])
     if master is not None or not (submitted or settings.contains("spark.master")):
         settings.setMaster(master or "local[*]")
@@ -79,7 +79,8 @@ def _start(master: str | None, conf: Mapping[str, str], log: IO[bytes]) -> Spark
         ) from None
 
 
-def _check_java() -> None:
+def check_java() -> None:
+    """Raises ConfigError where the Java that Spark would run is missing or too old."""
     home = os.environ.get("JAVA_HOME")
     java = str(Path(home, "bin", "java")) if home else shutil.which("java")
     hint = f"Install Java {LEAST_JAVA} or later (Debian: openjdk-17-jre-headless), or set JAVA_HOME."

@@ -1,0 +1,122 @@
+"""What travels between engines and steps, and who has no cluster is told so: nothing here needs Spark."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from numpy.typing import NDArray
+from typer.testing import CliRunner
+
+from dedup.cli import app
+from dedup.engines import session, wire
+from dedup.errors import ConfigError
+from dedup.report.ratios import Ratios
+
+
+class Everything(NamedTuple):
+    path: Path
+    words: NDArray[np.uint32]
+    names: pa.StringArray
+    batch: pa.RecordBatch | None
+    table: pa.Table
+    ratios: Ratios
+
+
+def step(thing: Everything, factor: int = 1) -> tuple[Everything, int]:
+    return thing, factor
+
+
+@given(
+    arrays.arrays(
+        st.sampled_from([np.uint8, np.int64, np.float32]), arrays.array_shapes(max_dims=2, min_side=0)
+    ),
+    st.lists(st.none() | st.text()),
+)
+def test_what_travels_arrives(words: NDArray[Any], names: list[str | None]) -> None:
+    column = pa.array(names, pa.string())
+    batch = pa.record_batch([column], names=["name"])
+    sent = Everything(Path("a/b"), words, column, batch, pa.table(batch), Ratios())
+    kind = wire.item_type(step)
+    assert kind is Everything
+    got = wire.unpack(wire.pack(sent), kind)
+    assert got.path == sent.path
+    assert got.words.dtype == words.dtype and got.words.flags.writeable
+    np.testing.assert_array_equal(got.words, words)
+    assert got.names.equals(column) and got.batch.equals(batch) and got.table.equals(sent.table)
+    assert got.ratios.as_dict() == sent.ratios.as_dict()
+    result = wire.unpack(wire.pack((sent._replace(batch=None), 2)), wire.result_type(step))
+    assert result[0].batch is None and result[1] == 2
+
+
+@pytest.mark.parametrize("data", [b"", b"\xc1", wire.pack({"a": 1}), wire.pack([1, 2, 3])])
+def test_anything_else_is_refused(data: bytes) -> None:
+    with pytest.raises(msgspec.MsgspecError):
+        wire.unpack(data, Everything)
+
+
+def java(folder: Path, says: str) -> None:
+    (folder / "bin").mkdir()
+    program = folder / "bin" / "java"
+    program.write_text(f"#!/bin/sh\necho '{says}' >&2\n", "utf-8")
+    program.chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    ("says", "complaint"),
+    [
+        ('openjdk version "11.0.2" 2019-01-15', "Java 11, too old"),
+        ('java version "1.8.0_292"', "Java 8, too old"),
+        ("no java at all", "no Java that says its version"),
+        ('openjdk version "17.0.15" 2025-04-15', None),
+        ('openjdk version "25" 2025-09-16', None),
+    ],
+)
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell script stands for Java")
+def test_which_java_will_do(
+    says: str, complaint: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    java(tmp_path, says)
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    if complaint is None:
+        session.check_java()
+    else:
+        with pytest.raises(ConfigError, match=complaint):
+            session.check_java()
+
+
+def test_java_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    with pytest.raises(ConfigError, match="needs Java, which was not found"):
+        session.check_java()
+    monkeypatch.delenv("JAVA_HOME")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ConfigError, match="openjdk-17-jre-headless"):
+        session.check_java()
+
+
+def complaint(tmp_path: Path, *arguments: str) -> str:
+    (tmp_path / "dump.jsonl").write_text('{"text": "one"}\n', "utf-8")
+    paths = [str(tmp_path / "dump.jsonl"), "-o", str(tmp_path / "out")]
+    found = CliRunner().invoke(app, ["clean", *paths, *arguments])
+    assert found.exit_code == 2
+    return found.stderr
+
+
+def test_pyspark_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyspark.sql", None)
+    assert "pip install 'dedup[spark]'" in complaint(tmp_path, "--engine", "spark")
+
+
+def test_settings_of_spark_need_spark(tmp_path: Path) -> None:
+    assert "Add --engine spark" in complaint(tmp_path, "--master", "local[2]")
+    assert "Add --engine spark" in complaint(tmp_path, "--conf", "spark.cores.max=8")
+    assert "'nonsense' is no NAME=VALUE" in complaint(tmp_path, "--engine", "spark", "--conf", "nonsense")
