@@ -264,6 +264,7 @@ def resemble(
             active,
             config.match,
             engine.map_kernels,
+            engine.map_rows,
             index.scratch.zeros,
             bar.advance,
         )

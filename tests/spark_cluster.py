@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from dedup.engines.session import check_java
@@ -20,6 +21,7 @@ from dedup.errors import ConfigError
 ROOT = Path(__file__).resolve().parents[1]
 SMALL_JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xss512k"
 SECONDS = 90
+ROWS = pa.schema([("key", pa.int64()), ("thread", pa.int64())])
 CONF = {
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
@@ -66,14 +68,9 @@ class Cluster:
         host = ["--host", "127.0.0.1", "--webui-port", "0"]
         master = self._start("master.Master", *host, "--port", "0")
         self.url = self._wait(master, r"Starting Spark master at (spark://\S+)")
-        workers = [
-            self._start(
-                "worker.Worker", *host, "--cores", "1", "--memory", "600m", "--work-dir", folder, self.url
-            )
-            for _ in range(2)
-        ]
-        for log in workers:
-            self._wait(log, r"Successfully registered with master (\S+)")
+        for _ in range(2):  # who waits for executors waits for these
+            room = ["--cores", "1", "--memory", "600m", "--work-dir", folder]
+            self._start("worker.Worker", *host, *room, self.url)
 
     def executors(self) -> list[int]:
         """The processes that do the work."""
@@ -142,3 +139,9 @@ def cluster(folder: Path) -> Iterator[Cluster]:
 def kill(process: int) -> None:
     """As a machine that goes away."""
     os.kill(process, signal.SIGKILL)
+
+
+def as_rows(pairs: list[tuple[int, int]]) -> pa.RecordBatch:
+    """A step: pairs as rows. It stands here because workers must find it."""
+    keys, threads = zip(*pairs, strict=True)
+    return pa.record_batch([list(keys), list(threads)], schema=ROWS)

@@ -13,11 +13,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 from conftest import DATA
-from spark_cluster import CONF, ENVIRONMENT, ROOT, Cluster, cluster, kill, need_spark
+from spark_cluster import CONF, ENVIRONMENT, ROOT, Cluster, as_rows, cluster, kill, need_spark
 from test_promises import fingerprint
 
 from dedup import pipeline
@@ -25,6 +26,7 @@ from dedup.config import Config
 from dedup.engines import spark
 from dedup.engines.spark import on_spark
 from dedup.errors import ConfigError, OutputError
+from dedup.parts import Repeated
 
 if sys.platform != "linux":
     pytest.skip("processes and /proc as Linux has them", allow_module_level=True)
@@ -118,6 +120,33 @@ def test_against_what_was_there_before(session: Any, tmp_path: Path, forum_out: 
     run_both(
         session, tmp_path, [dump, DATA / "forum.jsonl"], against=[forum_out], reference=[DATA / "thread.txt"]
     )
+
+
+def test_a_dump_without_posts(session: Any, tmp_path: Path) -> None:
+    (tmp_path / "broken.jsonl").write_text("{no\n", "utf-8")
+    run_both(session, tmp_path, [tmp_path / "broken.jsonl"])
+
+
+# -- joins
+
+
+def test_rows_that_repeat_come_back_from_any_folder(session: Any, tmp_path: Path) -> None:
+    (folder := tmp_path / "of [ours] {*}\\ %20 \u00e9?").mkdir()
+    random = Random(1)
+    parts = [
+        [(random.choice([-(1 << 63), -7, *range(30)]), random.randrange(6)) for _ in range(9)]
+        for _ in range(7)
+    ]
+    everything = [pair for part in parts for pair in part]
+    for most in (3, None):
+        threads = {key: {thread for k, thread in everything if k == key} for key, _ in everything}
+        right = sorted(pair for pair in everything if 2 <= len(threads[pair[0]]) <= (most or len(everything)))
+        assert 0 < len(right) < len(everything)
+        with spark.SparkEngine(session, folder) as engine:
+            batches = list(engine.map_rows(as_rows, parts, Repeated(["key"], "thread", most)))
+        found = [tuple(row.values()) for batch in batches for row in batch.to_pylist()]
+        assert sorted(found) == right
+    assert list(folder.iterdir()) == []
 
 
 # -- what goes wrong

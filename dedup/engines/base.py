@@ -7,7 +7,10 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, TypeVar
 
+import pyarrow as pa
+
 from dedup.config import Run
+from dedup.parts import Repeated
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -24,6 +27,17 @@ class Engine(Protocol):
 
     def map_kernels(self, function: Callable[..., Result], *items: Iterable[Any]) -> Iterator[Result]:
         """For kernels that do not hold the interpreter's lock; called like `map`."""
+
+    def map_parts(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """For kernels whose items hold all that they look at (see `parts`): they run anywhere."""
+
+    def map_rows(
+        self, function: Callable[[Item], pa.RecordBatch], items: Iterable[Item], wanted: Repeated
+    ) -> Iterator[pa.RecordBatch]:
+        """The rows that a function of parts gives, in any order.
+
+        All that are wanted are among them; others may be.
+        """
 
     @property
     def workers(self) -> int:

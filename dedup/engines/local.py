@@ -11,8 +11,11 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
+import pyarrow as pa
+
 from dedup.config import Run
 from dedup.engines.processes import Processes
+from dedup.parts import Repeated
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -51,6 +54,16 @@ class LocalEngine:
         if self._threads is None:
             self._threads = ThreadPoolExecutor(self.workers, "dedup-kernel")
         return in_order(self._threads, lambda call: function(*call), calls, 2 * self.workers)
+
+    def map_parts(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """See `Engine.map_parts`."""
+        return self.map_kernels(function, items)
+
+    def map_rows(
+        self, function: Callable[[Item], pa.RecordBatch], items: Iterable[Item], wanted: Repeated
+    ) -> Iterator[pa.RecordBatch]:
+        """See `Engine.map_rows`: all of them, as nothing has to travel."""
+        return self.map_kernels(function, items)
 
     def __enter__(self) -> Self:
         return self

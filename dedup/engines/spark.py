@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shutil
 import tempfile
 import traceback
@@ -21,10 +22,11 @@ from functools import cache, partial
 from itertools import islice
 from pathlib import Path
 from threading import Event, Timer
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import msgspec
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from dedup import errors, outputs
 from dedup.config import Run
@@ -33,6 +35,8 @@ from dedup.engines.base import Engine, StartEngine
 from dedup.engines.local import LocalEngine, in_order
 from dedup.engines.session import first_line, spark_session
 from dedup.errors import ConfigError, DedupError, OutputError
+from dedup.parts import Repeated
+from dedup.writers.atomic import disk_errors
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -44,6 +48,10 @@ _JOBS = 2
 """Jobs under way, each with a task for every core of the cluster: one fills what the other leaves idle."""
 _CHECK_SECONDS = 300
 """So long the cluster may take until its first workers have answered."""
+_ITEM, _RESULT = "item", "result"
+_ROWS = 1 << 16
+"""Rows of a join that are read back together."""
+_ANY = (1 << 63) - 1
 _FAILED = pa.schema([("task", pa.int64()), ("failure", pa.binary())])
 
 
@@ -98,16 +106,27 @@ class SparkEngine:
 
     def map_batches(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """See `Engine.map_batches`."""
-        step = self._context.broadcast(function)
         kind = wire.result_type(function)
-        try:
-            for tasks in in_order(self._jobs, partial(self._run, step), self._put_all(items), _JOBS):
-                for task in tasks:
-                    yield wire.unpack(self._path(task, "result").read_bytes(), kind)
-                    for name in ("item", "result"):
-                        self._path(task, name).unlink(missing_ok=True)
-        finally:
-            step.unpersist()
+        for task in self._tasks(_Step(function, self._folder), items):
+            result = _path(self._folder, task, _RESULT)
+            yield wire.unpack(result.read_bytes(), kind)
+            result.unlink(missing_ok=True)
+
+    def map_parts(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """See `Engine.map_parts`."""
+        return self.map_batches(function, items)
+
+    def map_rows(
+        self, function: Callable[[Item], pa.RecordBatch], items: Iterable[Item], wanted: Repeated
+    ) -> Iterator[pa.RecordBatch]:
+        """See `Engine.map_rows`: just those that are wanted, found by a join of what the tasks wrote."""
+        folder = Path(tempfile.mkdtemp(prefix="join-", dir=self._folder))
+        (rows := folder / "rows").mkdir()
+        if deque(self._tasks(_Step(function, self._folder, rows), items), maxlen=1):
+            self._jobs.submit(self._select, rows, folder / "wanted", wanted).result()
+        for path in folder.glob("wanted/*.parquet"):
+            yield from pq.ParquetFile(path).iter_batches(_ROWS)
+        shutil.rmtree(folder)
 
     def map_kernels(self, function: Callable[..., Result], *items: Iterable[Any]) -> Iterator[Result]:
         """See `Engine.map_kernels`."""
@@ -152,57 +171,89 @@ class SparkEngine:
     def _cores(self) -> int:
         return max(1, int(self._context.defaultParallelism))
 
-    def _path(self, task: int, name: str) -> Path:
-        return self._folder / f"{task}.{name}"
+    def _tasks(self, step: _Step, items: Iterable[Any]) -> Iterator[int]:
+        """Do a step with all items; the numbers of the tasks, in order, as they are done."""
+        carried = self._context.broadcast(step)
+        try:
+            for tasks in in_order(self._jobs, partial(self._run, carried), self._put_all(items), _JOBS):
+                for task in tasks:
+                    _path(self._folder, task, _ITEM).unlink(missing_ok=True)
+                    yield task
+        finally:
+            carried.unpersist()
 
-    def _put_all(self, items: Iterable[Item]) -> Iterator[range]:
+    def _put_all(self, items: Iterable[Any]) -> Iterator[range]:
         """Put items into files, for a job each time."""
         rest = iter(items)
         while True:
             first = self._put
             for item in islice(rest, self._cores()):
-                self._path(self._put, "item").write_bytes(wire.pack(item))
+                _path(self._folder, self._put, _ITEM).write_bytes(wire.pack(item))
                 self._put += 1
             if self._put == first:
                 return
             yield range(first, self._put)
 
-    def _run(self, step: Any, tasks: range) -> range:
-        """One job. Its result are the tasks that failed, and why."""
-        from py4j.protocol import Py4JError
-        from pyspark.errors import PySparkException
-
-        folder, expected = str(self._folder), self._expected
+    def _run(self, carried: Any, tasks: range) -> range:
+        """One job: a task for each number."""
+        expected = self._expected
 
         def work(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             for batch in batches:
-                yield work_on(batch.column(0).to_pylist(), folder, step.value, expected)
+                yield work_on(batch.column(0).to_pylist(), carried.value, expected)
 
-        self._context.setJobGroup(self._group, "dedup", interruptOnCancel=True)
-        numbers = self._session.range(tasks.start, tasks.stop, 1, len(tasks))
-        try:
-            rows = numbers.mapInArrow(work, "task long, failure binary").collect()
-        except (PySparkException, Py4JError) as error:
-            raise _explained(error) from None
-        for row in rows:
+        with self._job():
+            numbers = self._session.range(tasks.start, tasks.stop, 1, len(tasks))
+            failed = numbers.mapInArrow(work, "task long, failure binary").collect()
+        for row in failed:
             raise _raised(msgspec.msgpack.decode(bytes(row.failure), type=Failure))
         return tasks
 
+    def _select(self, given: Path, found: Path, wanted: Repeated) -> None:
+        """Have Spark write those rows of a folder that are wanted into another."""
+        with self._job():
+            # Spark takes what it reads for a pattern
+            rows = self._session.read.parquet("file://" + re.sub(r"([\\\[\]{}*?])", r"\\\1", str(given)))
+            # a key that a million rows have is few pairs once they are distinct, and gone before the join
+            pairs = rows.select(*wanted.keys, wanted.among).distinct()
+            counts = pairs.groupBy(*wanted.keys).count()
+            keys = counts.where(counts["count"].between(2, wanted.most or _ANY)).select(*wanted.keys)
+            # a join puts the columns that it goes by first
+            rows.join(keys, wanted.keys, "left_semi").select(*rows.columns).write.parquet(f"file://{found}")
 
-def work_on(
-    tasks: list[int], folder: str, function: Callable[[Any], Any], expected: dict[str, str]
-) -> pa.RecordBatch:
+    @contextmanager
+    def _job(self) -> Iterator[None]:
+        """What is done in the context is a job of this engine; what Spark says of it is a DedupError."""
+        from py4j.protocol import Py4JError
+        from pyspark.errors import PySparkException
+
+        self._context.setJobGroup(self._group, "dedup", interruptOnCancel=True)
+        try:
+            yield
+        except (PySparkException, Py4JError) as error:
+            raise _explained(error) from None
+
+
+class _Step(NamedTuple):
+    """What all tasks of a step have in common; Spark carries it to the workers."""
+
+    function: Callable[[Any], Any]
+    folder: Path  # of the items and results
+    rows: Path | None = None  # where the rows go that are the result, if they are rows
+
+
+def work_on(tasks: list[int], step: _Step, expected: dict[str, str]) -> pa.RecordBatch:
     """In a worker: do the tasks; those that failed, and why."""
     failures = {}
     for task in tasks:
         try:
-            _work_on_one(Path(folder, f"{task}.item"), Path(folder, f"{task}.result"), function, expected)
+            _work_on_one(task, step, expected)
         except Exception as error:
             failures[task] = msgspec.msgpack.encode(_failure(error))
     return pa.record_batch([list(failures), list(failures.values())], schema=_FAILED)
 
 
-def _work_on_one(item: Path, result: Path, function: Callable[[Any], Any], expected: dict[str, str]) -> None:
+def _work_on_one(task: int, step: _Step, expected: dict[str, str]) -> None:
     found = environment()
     if found != expected:
         differ = ", ".join(
@@ -216,17 +267,27 @@ def _work_on_one(item: Path, result: Path, function: Callable[[Any], Any], expec
             hint="Install the same versions everywhere.",
         )
     try:
-        content = item.read_bytes()
+        content = _path(step.folder, task, _ITEM).read_bytes()
     except OSError as error:
         raise OutputError(
             f"cannot be read by the Spark worker on {platform.node()} ({error.strerror}).",
-            where=str(item.parent),
+            where=str(step.folder),
             hint="Choose an --output that the driver and all workers see under the same path.",
         ) from None
-    made = wire.pack(function(wire.unpack(content, wire.item_type(function))))
-    unfinished = result.with_name(f"{result.name}-{os.urandom(8).hex()}")
-    unfinished.write_bytes(made)
-    unfinished.replace(result)
+    made = step.function(wire.unpack(content, wire.item_type(step.function)))
+    result = _path(step.folder, task, _RESULT) if step.rows is None else step.rows / f"{task}.parquet"
+    # hidden, and another one wherever the task is run
+    unfinished = result.with_name(f".{result.name}-{os.urandom(8).hex()}")
+    with disk_errors(result):
+        if step.rows is None:
+            unfinished.write_bytes(wire.pack(made))
+        else:
+            pq.write_table(pa.table(made), unfinished, compression="zstd")
+        unfinished.replace(result)
+
+
+def _path(folder: Path, task: int, ending: str) -> Path:
+    return folder / f"{task}.{ending}"
 
 
 @cache

@@ -7,27 +7,33 @@ verify      the posts of a bucket against its leaders, by true similarity
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from dedup.config import Match
 from dedup.match.candidates import Buckets, find_buckets
 from dedup.match.verify import compare_buckets, remember
-from dedup.sketch.bands import band_keys
+from dedup.parts import Chosen, Repeated, choose, words_of
+from dedup.sketch.bands import NO_BAND, band_keys
 from dedup.sketch.minhash import permutations, signatures
 
 __all__ = ["Pairs", "pair_up"]
 
 Run = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 """What `map` does."""
+Rows = Callable[[Callable[[Any], pa.RecordBatch], Iterable[Any], Repeated], Iterable[pa.RecordBatch]]
+"""What `Engine.map_rows` does."""
 Zeros = Callable[[tuple[int, ...], type], NDArray[Any]]
 """What `np.zeros` does."""
 
+SKETCH = pa.schema([("band", pa.int32()), ("post", pa.int64()), ("key", pa.int64())])
+"""Rows of `sketch`; keys are signed, as Spark knows no others."""
 _CHUNK = 4096
 """Posts handed to one call; changes no byte of the result."""
 
@@ -68,6 +74,7 @@ def pair_up(
     active: NDArray[np.bool_],
     settings: Match | None = None,
     run: Run = map,
+    rows: Rows = lambda function, items, _: map(function, items),
     zeros: Zeros = np.zeros,
     advance: Callable[[int], None] = lambda _: None,
 ) -> Pairs:
@@ -77,8 +84,9 @@ def pair_up(
     state: uint8 [words], 0 for a post's own words; the others are left out.
     rank: int64 [posts], smaller is earlier. active: bool [posts], which posts take part.
     run: like `map`, over calls that hold no GIL and may run at the same time, such as a thread pool's.
+    rows: like `map`, over calls that may run elsewhere; only rows of keys that repeat need to come back.
     zeros: like `np.zeros`, for the one array that is large; it may lie in a file.
-    advance: told of posts whose signatures are made.
+    advance: told of posts whose signatures are being made.
 
     No pair is below the threshold. Two posts of similarity s meet with the chance `recall_at(s)`; where
     they meet they are compared if the earlier one leads the bucket, that is, matches none before it
@@ -90,7 +98,7 @@ def pair_up(
     posts = np.flatnonzero(active)
     posts = posts[np.argsort(rank[posts], kind="stable")]
     keys = zeros((settings.bands, len(posts)), np.uint64)
-    _sketch_all(posts, words, settings, run, keys, advance)
+    _sketch_all(posts, active, words, settings, rows, keys, advance)
     known = np.zeros(1024, np.int64)
     results = [_Compared(np.zeros(0, np.int64), np.zeros(0), 0)]
     count = 0
@@ -113,33 +121,49 @@ def pair_up(
 
 def _sketch_all(
     posts: NDArray[np.int64],
+    active: NDArray[np.bool_],
     words: _Words,
     settings: Match,
-    run: Run,
+    rows: Rows,
     keys: NDArray[np.uint64],
     advance: Callable[[int], None],
 ) -> None:
-    """Fill in the band keys of all posts, uint64 [bands, posts]; no signature outlives its chunk."""
-    starts = range(0, len(posts), _CHUNK)
-    sketch = partial(_sketch, posts=posts, words=words, settings=settings)
-    for start, chunk in zip(starts, run(sketch, starts), strict=True):
-        keys[:, start : start + _CHUNK] = chunk
-        advance(chunk.shape[1])
+    """Fill in the band keys of all posts, uint64 [bands, posts], but those that nobody shares.
+
+    No signature outlives its part, and no more rows of its keys than come back.
+    """
+    positions = np.empty(len(active), np.int64)
+    positions[posts] = np.arange(len(posts))
+
+    def parts() -> Iterator[Chosen]:
+        for first in range(0, len(active), _CHUNK):
+            part = choose(words_of(*words, first, min(first + _CHUNK, len(active))), active)
+            yield part
+            advance(len(part.posts))
+
+    for batch in rows(partial(sketch, settings=settings), parts(), Repeated(["band", "key"], "post")):
+        band, post, key = (column.to_numpy() for column in batch.columns)
+        keys[band, positions[post]] = key.view(np.uint64)
 
 
-def _sketch(start: int, posts: NDArray[np.int64], words: _Words, settings: Match) -> NDArray[np.uint64]:
+def sketch(part: Chosen, settings: Match) -> pa.RecordBatch:
+    """The band keys of some posts, one row (SKETCH) each, without `NO_BAND`."""
     chosen = permutations(settings.permutations, settings.seed)
-    chunk = posts[start : start + _CHUNK]
+    words = part.words
     values = signatures(
         words.offsets,
         words.hashes,
         words.state,
-        chunk,
+        part.posts,
         settings.shingle_words,
         chosen.factors,
         chosen.addends,
     )
-    return band_keys(values, settings.bands, settings.rows)
+    keys = band_keys(values, settings.bands, settings.rows)
+    band = np.repeat(np.arange(settings.bands, dtype=np.int32), len(part.posts))
+    post = np.tile(part.posts + words.first_post, settings.bands)
+    some = keys.ravel() != NO_BAND
+    return pa.record_batch([band[some], post[some], keys.ravel()[some].view(np.int64)], schema=SKETCH)
 
 
 def _compare(

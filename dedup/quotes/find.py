@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +17,9 @@ from dedup.config import Quotes
 from dedup.engines.base import Engine
 from dedup.index import Index
 from dedup.match import Pairs
+from dedup.parts import Chosen, Repeated, choose, words_of
 from dedup.quotes import across, within
+from dedup.quotes.attribution import Names
 from dedup.quotes.boilerplate import (
     StockTable,
     count_threads,
@@ -25,6 +28,7 @@ from dedup.quotes.boilerplate import (
     find_signatures,
     stock_spans,
 )
+from dedup.quotes.marks import Marks
 from dedup.quotes.threads import WINDOW_POSTS
 from dedup.stage import SIGNATURE_PIECE
 from dedup.text.tokens import tokenize
@@ -45,6 +49,10 @@ _JOB_POSTS = 1 << 15
 """Posts that one job takes where they do not go by thread; changes no result."""
 _PIECE = 1 << 23
 """Fingerprints that are put away together."""
+
+
+FINGERPRINTS = pa.schema([("key", pa.int64()), ("place", pa.int64()), ("thread", pa.int64())])
+"""Rows of `fingerprint_part`; keys are signed, as Spark knows no others. place: a word's, among all."""
 
 
 class Passages(NamedTuple):
@@ -81,7 +89,7 @@ def align_pairs(index: Index, pairs: Pairs, settings: Quotes) -> Passages:
     couples = np.stack([pairs.earlier[order][first], posts], axis=1)
 
     def align(couple: NDArray[np.int64]) -> Passages:
-        found = _search(index, settings, couple, 0, _STEPS_PER_NAT * 6, _STEPS_PER_NAT * 6, 3, 1)
+        found = _search(index, index.names, settings, couple, 0, _STEPS_PER_NAT * 6, _STEPS_PER_NAT * 6, 3, 1)
         return Passages(found.spans[found.spans[:, within.SOURCE] >= 0], found.runs)
 
     # not side by side: the earlier post of one pair may be the later one of another
@@ -151,7 +159,8 @@ def join(parts: list[Passages]) -> Passages:
 
 
 def _search(
-    index: Index,
+    words: Index | ThreadWords,
+    names: Names,
     settings: Quotes,
     posts: NDArray[np.int64],
     window: int,
@@ -160,22 +169,21 @@ def _search(
     min_words: int,
     repeat_factor: int,
 ) -> Passages:
-    names = index.names
     return Passages(
         *within.find_within(
             posts,
-            index.offsets,
-            index.hashes,
-            index.info,
-            index.state,
-            index.authors,
-            index.author_names,
+            words.offsets,
+            words.hashes,
+            words.info,
+            words.state,
+            words.authors,
+            words.author_names,
             names.keys,
             names.verbs,
             names.nouns,
             names.closers,
-            *index.marks,
-            index.stands_for,
+            *words.marks,
+            words.stands_for,
             window,
             min_words,
             min_evidence,
@@ -187,35 +195,103 @@ def _search(
     )
 
 
+class ThreadWords(NamedTuple):
+    """Whole threads that lie side by side, with all that the search within threads looks at.
+
+    Posts and words are counted from the first; the fields are those of `Index` and of `Threads`.
+    stands_for: int64, -1 for a post that stands for another.
+    """
+
+    first_post: int
+    first_word: int
+    threads: NDArray[np.int64]
+    windowed: NDArray[np.bool_]
+    offsets: NDArray[np.int64]
+    hashes: NDArray[np.uint32]
+    info: NDArray[np.uint16]
+    state: NDArray[np.uint8]
+    authors: NDArray[np.int32]
+    author_names: NDArray[np.uint64]
+    marks: Marks
+    stands_for: NDArray[np.int64]
+
+
+class Found(NamedTuple):
+    """Passages of a part, counted as its posts and words are, and what its words are now."""
+
+    posts: int
+    first_post: int
+    first_word: int
+    passages: Passages
+    state: NDArray[np.uint8]
+
+
 def _within_threads(
     index: Index, settings: Quotes, engine: Engine, advance: Callable[[int], None]
 ) -> Passages:
-    threads = index.threads
+    search = partial(search_threads, settings=settings, names=index.names)
+    parts = (_threads_of(index, *job) for job in _jobs(_posts_alone(index)))
+    passages: list[Passages] = []
+    for found in engine.map_parts(search, parts):
+        passages.append(_put_back(index, found))
+        advance(found.posts)
+    return join(passages)
 
-    def search(job: tuple[int, int]) -> Passages:
-        return join(
-            [
-                _search(
-                    index,
-                    settings,
-                    threads.posts[threads.offsets[thread] : threads.offsets[thread + 1]],
-                    WINDOW_POSTS if threads.windowed[thread] else 0,
-                    round(settings.min_evidence * _STEPS_PER_NAT),
-                    round(settings.min_evidence_lines * _STEPS_PER_NAT),
-                    settings.min_words,
-                    _REPEAT_FACTOR,
-                )
-                for thread in range(*job)
-                if threads.offsets[thread + 1] - threads.offsets[thread] > 1
-            ]
+
+def _threads_of(index: Index, first: int, last: int) -> ThreadWords:
+    """The threads first:last: their posts lie side by side, and so do the words of these."""
+    threads, marks = index.threads, index.marks
+    posts = slice(int(threads.offsets[first]), int(threads.offsets[last]))
+    words = slice(int(index.offsets[posts.start]), int(index.offsets[posts.stop]))
+    mark_offsets = marks.offsets[posts.start : posts.stop + 1]
+    marked = slice(int(mark_offsets[0]), int(mark_offsets[-1]))
+    numbers = np.arange(posts.stop - posts.start)
+    return ThreadWords(
+        posts.start,
+        words.start,
+        threads.offsets[first : last + 1] - posts.start,
+        threads.windowed[first:last],
+        index.offsets[posts.start : posts.stop + 1] - words.start,
+        index.hashes[words],
+        index.info[words],
+        index.state[words],
+        index.authors[posts],
+        index.author_names[posts],
+        Marks(mark_offsets - marked.start, marks.spans[marked] - words.start, marks.names[marked]),
+        np.where(index.stands_for[posts] == numbers + posts.start, numbers, -1),
+    )
+
+
+def search_threads(part: ThreadWords, settings: Quotes, names: Names) -> Found:
+    """The copied passages of whole threads."""
+    part = part._replace(state=part.state.copy())
+    found = [
+        _search(
+            part,
+            names,
+            settings,
+            np.arange(part.threads[thread], part.threads[thread + 1]),
+            WINDOW_POSTS if part.windowed[thread] else 0,
+            round(settings.min_evidence * _STEPS_PER_NAT),
+            round(settings.min_evidence_lines * _STEPS_PER_NAT),
+            settings.min_words,
+            _REPEAT_FACTOR,
         )
+        for thread in range(len(part.windowed))
+        if part.threads[thread + 1] - part.threads[thread] > 1
+    ]
+    return Found(len(part.authors), part.first_post, part.first_word, join(found), part.state)
 
-    found: list[Passages] = []
-    jobs = list(_jobs(_posts_alone(index)))
-    for (first, last), part in zip(jobs, engine.map_kernels(search, jobs), strict=True):
-        found.append(part)
-        advance(int(threads.offsets[last] - threads.offsets[first]))
-    return join(found)
+
+def _put_back(index: Index, found: Found) -> Passages:
+    """The passages of a part as those of the index, which takes over what its words are."""
+    index.state[found.first_word : found.first_word + len(found.state)] = found.state
+    spans, runs = found.passages.spans.copy(), found.passages.runs.copy()
+    runs[:, [within.RUN_START, within.RUN_SOURCE_START]] += found.first_word
+    spans[:, [within.START, within.END]] += found.first_word
+    spans[:, within.POST] += found.first_post
+    spans[spans[:, within.SOURCE] >= 0, within.SOURCE] += found.first_post
+    return Passages(spans, runs)
 
 
 def _jobs(everything: _Everything, job_words: int = _JOB_WORDS) -> Iterator[tuple[int, int]]:
@@ -383,10 +459,9 @@ def _without_stock(
 def _across_threads(
     index: Index, settings: Quotes, engine: Engine, advance: Callable[[int], None]
 ) -> Passages:
-    posts = np.flatnonzero((index.stands_for == np.arange(len(index.rank))) & ~index.empty)
-    keys, places = _fingerprints(posts, index, engine, advance)
+    keys, places = _fingerprints(index, settings, engine, advance)
     owners = np.searchsorted(index.offsets, places, side="right") - 1
-    order = np.lexsort((index.rank[owners], keys))
+    order = np.lexsort((places, index.rank[owners], keys))
     seeds, sources, _ = across.link(
         keys[order], owners[order], places[order], index.threads.thread_of, settings.stock_threads
     )
@@ -407,38 +482,59 @@ def _across_threads(
     )
 
 
-def _fingerprints(
-    posts: NDArray[np.int64], index: Index, engine: Engine, advance: Callable[[int], None]
-) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-    """The fingerprints that stand in the posts more often than once, as hashes and word positions."""
+class _FingerprintPart(NamedTuple):
+    chosen: Chosen
+    threads: NDArray[np.int64]  # of all posts of the part
 
-    def fingerprint(first: int) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-        found: tuple[NDArray[np.uint64], NDArray[np.int64]] = across.fingerprint(
-            posts[first : first + _JOB_POSTS], index.offsets, index.hashes, index.state
-        )
-        return found
+
+def _fingerprints(
+    index: Index, settings: Quotes, engine: Engine, advance: Callable[[int], None]
+) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+    """The fingerprints that stand in the posts more often than once, as hashes and word positions.
+
+    Those that are in one thread alone, or in too many, may be left out: they lead nowhere.
+    """
+    posts = len(index.rank)
+    chosen = (index.stands_for == np.arange(posts)) & ~index.empty
+    words = index.offsets, index.hashes, index.state
+
+    def parts() -> Iterator[_FingerprintPart]:
+        for first in range(0, posts, _JOB_POSTS):
+            last = min(first + _JOB_POSTS, posts)
+            part = choose(words_of(*words, first, last), chosen)
+            yield _FingerprintPart(part, index.threads.thread_of[first:last])
+            advance(last - first)
 
     # hardly a fingerprint stands twice: some bits for each of them spare most of the sorting
     cells = 1 << max(4, len(index.hashes).bit_length() - 7)
     once, twice = np.zeros(cells, np.uint64), np.zeros(cells, np.uint64)
     pieces: list[tuple[NDArray[np.uint64], NDArray[np.int64]]] = []
-    parts: list[tuple[NDArray[np.uint64], NDArray[np.int64]]] = []
-    for part in engine.map_kernels(fingerprint, range(0, len(posts), _JOB_POSTS)):
-        across.note_seen(part[0], once, twice)
-        parts.append(part)
-        advance(_JOB_POSTS)
-        if sum(len(keys) for keys, _ in parts) >= _PIECE:
-            pieces.append(_gathered(parts, index))
-            parts = []
-    if parts:
-        pieces.append(_gathered(parts, index))
-    chosen = [across.were_repeated(keys, twice) for keys, _ in pieces]
-    if not chosen:
+    rows: list[tuple[NDArray[np.uint64], NDArray[np.int64]]] = []
+    wanted = Repeated(["key"], "thread", settings.stock_threads)
+    for batch in engine.map_rows(fingerprint_part, parts(), wanted):
+        keys, places = batch["key"].to_numpy().view(np.uint64), batch["place"].to_numpy()
+        across.note_seen(keys, once, twice)
+        rows.append((keys, places))
+        if sum(len(keys) for keys, _ in rows) >= _PIECE:
+            pieces.append(_gathered(rows, index))
+            rows = []
+    if rows:
+        pieces.append(_gathered(rows, index))
+    repeated = [across.were_repeated(keys, twice) for keys, _ in pieces]
+    if not repeated:
         return np.zeros(0, np.uint64), np.zeros(0, np.int64)
     return (
-        np.concatenate([keys[taken] for (keys, _), taken in zip(pieces, chosen, strict=True)]),
-        np.concatenate([places[taken] for (_, places), taken in zip(pieces, chosen, strict=True)]),
+        np.concatenate([keys[taken] for (keys, _), taken in zip(pieces, repeated, strict=True)]),
+        np.concatenate([places[taken] for (_, places), taken in zip(pieces, repeated, strict=True)]),
     )
+
+
+def fingerprint_part(part: _FingerprintPart) -> pa.RecordBatch:
+    """The fingerprints of some posts' own words, one row (FINGERPRINTS) each."""
+    words = part.chosen.words
+    keys, places = across.fingerprint(part.chosen.posts, words.offsets, words.hashes, words.state)
+    threads = part.threads[np.searchsorted(words.offsets, places, side="right") - 1]
+    return pa.record_batch([keys.view(np.int64), places + words.first_word, threads], schema=FINGERPRINTS)
 
 
 def _gathered(
