@@ -62,14 +62,14 @@ def need_spark() -> None:
 class Cluster:
     """Its URL, and the processes of its workers."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, memory: str) -> None:
         self._folder = folder
         self._processes: list[subprocess.Popen[bytes]] = []
         host = ["--host", "127.0.0.1", "--webui-port", "0"]
         master = self._start("master.Master", *host, "--port", "0")
         self.url = self._wait(master, r"Starting Spark master at (spark://\S+)")
         for _ in range(2):  # who waits for executors waits for these
-            room = ["--cores", "1", "--memory", "600m", "--work-dir", folder]
+            room = ["--cores", "1", "--memory", memory, "--work-dir", folder]
             self._start("worker.Worker", *host, *room, self.url)
 
     def executors(self) -> list[int]:
@@ -127,9 +127,9 @@ class Cluster:
 
 
 @contextmanager
-def cluster(folder: Path) -> Iterator[Cluster]:
-    """A cluster that lives as long as the context."""
-    started = Cluster(folder)
+def cluster(folder: Path, memory: str = "600m") -> Iterator[Cluster]:
+    """A cluster that lives as long as the context; memory: of each worker's executors."""
+    started = Cluster(folder, memory)
     try:
         yield started
     finally:

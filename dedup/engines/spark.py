@@ -210,16 +210,23 @@ class SparkEngine:
         return tasks
 
     def _select(self, given: Path, found: Path, wanted: Repeated) -> None:
-        """Have Spark write those rows of a folder that are wanted into another."""
+        """Have Spark write those rows of a folder that are wanted into another.
+
+        The rows travel once. Those of one key are sorted and counted on disk where they are many: nothing
+        of them is held together in memory.
+        """
+        from pyspark.sql import Window
+        from pyspark.sql.functions import dense_rank
+        from pyspark.sql.functions import max as greatest
+
+        same = Window.partitionBy(*wanted.keys)
+        number, count = dense_rank().over(same.orderBy(wanted.among)), greatest("number").over(same)
         with self._job():
             # Spark takes what it reads for a pattern
             rows = self._session.read.parquet("file://" + re.sub(r"([\\\[\]{}*?])", r"\\\1", str(given)))
-            # a key that a million rows have is few pairs once they are distinct, and gone before the join
-            pairs = rows.select(*wanted.keys, wanted.among).distinct()
-            counts = pairs.groupBy(*wanted.keys).count()
-            keys = counts.where(counts["count"].between(2, wanted.most or _ANY)).select(*wanted.keys)
-            # a join puts the columns that it goes by first
-            rows.join(keys, wanted.keys, "left_semi").select(*rows.columns).write.parquet(f"file://{found}")
+            counted = rows.withColumn("number", number).withColumn("count", count)
+            repeated = counted.where(counted["count"].between(2, wanted.most or _ANY))
+            repeated.select(*rows.columns).write.parquet(f"file://{found}")
 
     @contextmanager
     def _job(self) -> Iterator[None]:

@@ -1,0 +1,172 @@
+"""What a run costs on each engine: time, memory by role, and what Spark shuffles.
+
+    python scripts/scale.py DUMP OUT_FOLDER --on local
+    python scripts/scale.py DUMP OUT_FOLDER --on spark --master local[2]
+    python scripts/scale.py DUMP OUT_FOLDER --on cluster      # a master and two workers on this machine
+
+One JSON object goes to standard output. Linux alone: memory and CPU seconds are read from /proc.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import threading
+import time
+from collections import defaultdict
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+
+from spark_cluster import CONF, ENVIRONMENT, cluster  # noqa: E402 - where it is found stands above
+
+from dedup.engines.local import on_this_machine  # noqa: E402
+from dedup.engines.spark import on_spark  # noqa: E402
+from dedup.kernels import load_without_blas  # noqa: E402
+from dedup.pipeline import clean  # noqa: E402
+
+LOOK_SECONDS = 0.5
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def role_of(command: str) -> str:
+    """What a process is, by its command line."""
+    if "deploy.master" in command or "deploy.worker" in command:
+        return "cluster"
+    if "CoarseGrainedExecutorBackend" in command:
+        return "executors"
+    if "pyspark.daemon" in command:
+        return "python workers"
+    return "driver's Java" if "java" in command.split("\0")[0] else "driver"
+
+
+class Watch(threading.Thread):
+    """Looks at this process and all below it: peak memory (proportional set size) and CPU seconds by role."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.peaks: dict[str, int] = defaultdict(int)
+        self._cpu: dict[int, tuple[str, float]] = {}
+        self._done = threading.Event()
+
+    def run(self) -> None:
+        while not self._done.wait(LOOK_SECONDS):
+            self.look()
+
+    def look(self) -> None:
+        now: dict[str, int] = defaultdict(int)
+        parents: dict[int, int] = {}
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
+            except OSError:
+                continue
+        for pid in parents:
+            above = pid
+            while above in parents and above != os.getpid():
+                above = parents[above]
+            if above != os.getpid():
+                continue
+            folder = Path("/proc", str(pid))
+            try:
+                role = role_of((folder / "cmdline").read_text())
+                fields = (folder / "stat").read_text().rpartition(")")[2].split()
+                memory = (folder / "smaps_rollup").read_text().partition("Pss:")[2].split()
+            except (OSError, IndexError):
+                continue
+            self._cpu[pid] = role, (int(fields[11]) + int(fields[12])) / TICKS
+            now[role] += int(memory[0]) if memory else 0
+        for role, kilobytes in {**now, "all": sum(now.values())}.items():
+            self.peaks[role] = max(self.peaks[role], kilobytes >> 10)
+
+    def end(self) -> dict[str, Any]:
+        self.look()
+        self._done.set()
+        self.join()
+        seconds: dict[str, float] = defaultdict(float)
+        for role, spent in self._cpu.values():
+            seconds[role] += spent
+        return {
+            "peak_mb": dict(self.peaks),
+            "cpu_seconds": {role: round(spent, 1) for role, spent in seconds.items()},
+        }
+
+
+def shuffled(logs: Path) -> list[dict[str, Any]]:
+    """Each stage of the event logs that shuffled: bytes and records written, bytes read."""
+    stages: dict[int, dict[str, Any]] = {}
+    for log in sorted(path for path in logs.rglob("*") if path.is_file()):
+        for line in log.read_text("utf-8").splitlines():
+            event = json.loads(line) if line.startswith('{"Event":"SparkListenerTaskEnd"') else {}
+            metrics = event.get("Task Metrics") or {}
+            wrote, read = metrics.get("Shuffle Write Metrics", {}), metrics.get("Shuffle Read Metrics", {})
+            made = wrote.get("Shuffle Bytes Written", 0)
+            taken = read.get("Remote Bytes Read", 0) + read.get("Local Bytes Read", 0)
+            if made or taken:
+                stage = stages.setdefault(
+                    event["Stage ID"], {"stage": event["Stage ID"], "bytes": 0, "records": 0, "read": 0}
+                )
+                stage["bytes"] += made
+                stage["records"] += wrote.get("Shuffle Records Written", 0)
+                stage["read"] += taken
+    return list(stages.values())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("dump")
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--on", choices=["local", "spark", "cluster"], default="local")
+    parser.add_argument("--master", default="local[2]")
+    parser.add_argument("--memory", default="1g", help="of each JVM that works")
+    given = parser.parse_args()
+    load_without_blas()
+    os.environ.update(ENVIRONMENT)
+    with tempfile.TemporaryDirectory() as folder:
+        logs = Path(folder, "events")
+        logs.mkdir()
+        workers = cluster(Path(folder), "1200m") if given.on == "cluster" else nullcontext()
+        with workers as started:
+            conf = {
+                **CONF,
+                "spark.driver.memory": given.memory,
+                "spark.executor.memory": given.memory,
+                "spark.eventLog.enabled": "true",
+                "spark.eventLog.compress": "false",
+                "spark.eventLog.dir": f"file://{logs}",
+            }
+            engine = (
+                on_this_machine
+                if given.on == "local"
+                else on_spark(master=started.url if started else given.master, conf=conf)
+            )
+            watch = Watch()
+            watch.start()
+            began = time.perf_counter()
+            summary = clean([given.dump], given.out, engine=engine)
+            seconds = round(time.perf_counter() - began, 1)
+            measured = watch.end()
+        run = json.loads((given.out / "run.json").read_text("utf-8"))
+        posts = summary.report["posts"]["in"]
+        result = {
+            "on": given.on if given.on != "spark" else given.master,
+            "posts": posts,
+            "seconds": seconds,
+            "stages": run["stages"],
+            "load": [round(load, 1) for load in os.getloadavg()],
+            **measured,
+            "shuffles": shuffled(logs),
+        }
+    print(json.dumps(result, indent=1))
+
+
+if __name__ == "__main__":
+    main()
