@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from dedup.cli import app
 from dedup.engines import session, wire
+from dedup.engines.spark import SparkEngine
 from dedup.errors import ConfigError
 from dedup.report.ratios import Ratios
 
@@ -120,3 +121,8 @@ def test_settings_of_spark_need_spark(tmp_path: Path) -> None:
     assert "Add --engine spark" in complaint(tmp_path, "--master", "local[2]")
     assert "Add --engine spark" in complaint(tmp_path, "--conf", "spark.cores.max=8")
     assert "'nonsense' is no NAME=VALUE" in complaint(tmp_path, "--engine", "spark", "--conf", "nonsense")
+
+
+def test_a_session_of_spark_connect(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="Give a classic session"):
+        SparkEngine(object(), tmp_path)  # type: ignore[arg-type]

@@ -250,21 +250,42 @@ def processes_of(session_id: int) -> list[bytes]:
     return found
 
 
-@pytest.mark.parametrize(
-    ("number", "code", "there"), [(signal.SIGINT, 130, b"bin/java"), (signal.SIGTERM, 143, b"pyspark.daemon")]
-)
-def test_a_signal_leaves_no_process_behind(number: int, code: int, there: bytes, tmp_path: Path) -> None:
-    dump = DATA / "forum.jsonl"
-    conf = ["--master=local[2]"]
-    conf += [f"--conf={name}={value}" for name, value in CONF.items() if name.startswith("spark.driver")]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "dedup", "clean", dump, "-o", tmp_path / "out", "--engine", "spark", *conf],
+def start_command(out: Path) -> subprocess.Popen[str]:
+    """`dedup clean --engine spark` on this machine, in a session of processes of its own."""
+    conf = [f"--conf={name}={value}" for name, value in CONF.items() if name.startswith("spark.driver")]
+    where = ["--engine", "spark", "--master", "local[2]", *conf]
+    return subprocess.Popen(
+        [sys.executable, "-m", "dedup", "clean", DATA / "forum.jsonl", "-o", out, *where],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
         env=os.environ | ENVIRONMENT,
     )
+
+
+def nothing_runs_of(process: subprocess.Popen[str]) -> bool:
+    """Whether all processes of its session end soon."""
+    give_up = time.monotonic() + 20
+    while processes_of(process.pid) and time.monotonic() < give_up:
+        time.sleep(0.05)
+    return not processes_of(process.pid)
+
+
+def test_the_command_line(tmp_path: Path, forum_out: Path) -> None:
+    process = start_command(tmp_path / "out")
+    summary, complaint = process.communicate(timeout=150)
+    assert (process.returncode, complaint) == (0, "")
+    assert "posts" in summary
+    assert fingerprint(tmp_path / "out") == fingerprint(forum_out)
+    assert nothing_runs_of(process)
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "there"), [(signal.SIGINT, 130, b"bin/java"), (signal.SIGTERM, 143, b"pyspark.daemon")]
+)
+def test_a_signal_leaves_no_process_behind(number: int, code: int, there: bytes, tmp_path: Path) -> None:
+    process = start_command(tmp_path / "out")
     give_up = time.monotonic() + 90
     while not any(there in command for command in processes_of(process.pid)):
         assert process.poll() is None and time.monotonic() < give_up
@@ -273,7 +294,4 @@ def test_a_signal_leaves_no_process_behind(number: int, code: int, there: bytes,
     _, complaint = process.communicate(timeout=60)
     assert process.returncode == code, complaint
     assert "Traceback" not in complaint and complaint.count("\n") == 1
-    give_up = time.monotonic() + 20
-    while processes_of(process.pid) and time.monotonic() < give_up:
-        time.sleep(0.05)
-    assert processes_of(process.pid) == []
+    assert nothing_runs_of(process)

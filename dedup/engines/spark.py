@@ -17,7 +17,7 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache, partial
 from itertools import islice
 from pathlib import Path
@@ -94,7 +94,13 @@ class SparkEngine:
     """Runs steps as tasks of a Spark session, and kernels over arrays that stay here on this machine."""
 
     def __init__(self, session: SparkSession, work: Path, workers: int | None = None) -> None:
-        self._session, self._context = session, session.sparkContext
+        try:
+            self._session, self._context = session, session.sparkContext
+        except AttributeError:  # of Spark Connect
+            raise ConfigError(
+                "this Spark session has no context, which carries the steps to the workers.",
+                hint="Give a classic session: SparkSession.builder.master(…).getOrCreate().",
+            ) from None
         self._here = LocalEngine(workers)
         self.workers = self._here.workers
         self._folder = Path(tempfile.mkdtemp(prefix="scratch-spark-", dir=work))
@@ -163,7 +169,8 @@ class SparkEngine:
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         if kind is not None:
-            self._context.cancelJobGroup(self._group)
+            with _whatever_became_of_spark():
+                self._context.cancelJobGroup(self._group)
         self._jobs.shutdown(cancel_futures=True)
         self._here.__exit__(kind, *rest)
         shutil.rmtree(self._folder, ignore_errors=True)
@@ -180,7 +187,8 @@ class SparkEngine:
                     _path(self._folder, task, _ITEM).unlink(missing_ok=True)
                     yield task
         finally:
-            carried.unpersist()
+            with _whatever_became_of_spark():
+                carried.destroy()
 
     def _put_all(self, items: Iterable[Any]) -> Iterator[range]:
         """Put items into files, for a job each time."""
@@ -188,7 +196,8 @@ class SparkEngine:
         while True:
             first = self._put
             for item in islice(rest, self._cores()):
-                _path(self._folder, self._put, _ITEM).write_bytes(wire.pack(item))
+                with disk_errors(self._folder):
+                    _path(self._folder, self._put, _ITEM).write_bytes(wire.pack(item))
                 self._put += 1
             if self._put == first:
                 return
@@ -239,6 +248,15 @@ class SparkEngine:
             yield
         except (PySparkException, Py4JError) as error:
             raise _explained(error) from None
+
+
+@contextmanager
+def _whatever_became_of_spark() -> Iterator[None]:
+    """To tidy up after an error must not hide it: the session may have ended meanwhile."""
+    from py4j.protocol import Py4JError
+
+    with suppress(Py4JError, AttributeError, OSError):
+        yield
 
 
 class _Step(NamedTuple):
@@ -335,10 +353,9 @@ def _explained(error: Exception) -> DedupError:
             "the Python of Spark's workers is of another version than this one.",
             hint=f"Set PYSPARK_PYTHON on the workers to a Python {platform.python_version()}.",
         )
-    if "No module named" in text:
-        missing = text.partition("No module named")[2].split("'")[1]
+    if missing := re.search(r"No module named '([^']*)'", text):
         return ConfigError(
-            f"the Python of Spark's workers has no module {missing}.",
+            f"the Python of Spark's workers has no module {missing[1]}.",
             hint="Install the same versions of dedup there, or set PYSPARK_PYTHON to a Python that has them.",
         )
     return DedupError(
