@@ -17,7 +17,8 @@ import tempfile
 import threading
 import time
 from collections import defaultdict
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from dedup.engines.local import on_this_machine  # noqa: E402
 from dedup.engines.spark import on_spark  # noqa: E402
 from dedup.kernels import load_without_blas  # noqa: E402
 from dedup.pipeline import clean  # noqa: E402
+from dedup.progress import Silent  # noqa: E402
 
 LOOK_SECONDS = 0.5
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -46,6 +48,21 @@ def role_of(command: str) -> str:
     return "driver's Java" if "java" in command.split("\0")[0] else "driver"
 
 
+class DriverCpu(Silent):
+    """Adds up what this process spends in each stage, in CPU seconds, but for those of the watch."""
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str, total: int | None, unit: str) -> Iterator[Any]:
+        began = time.process_time() - self._watch.seconds
+        with super().stage(name, total, unit) as bar:
+            yield bar
+        self.seconds[name] = round(time.process_time() - self._watch.seconds - began, 1)
+
+
 class Watch(threading.Thread):
     """Looks at this process and all below it: peak memory (proportional set size) and CPU seconds by role."""
 
@@ -54,10 +71,13 @@ class Watch(threading.Thread):
         self.peaks: dict[str, int] = defaultdict(int)
         self._cpu: dict[int, tuple[str, float]] = {}
         self._done = threading.Event()
+        self.seconds = 0.0
+        """CPU seconds that looking takes."""
 
     def run(self) -> None:
         while not self._done.wait(LOOK_SECONDS):
             self.look()
+            self.seconds = time.thread_time()
 
     def look(self) -> None:
         now: dict[str, int] = defaultdict(int)
@@ -77,12 +97,17 @@ class Watch(threading.Thread):
             try:
                 role = role_of((folder / "cmdline").read_text())
                 fields = (folder / "stat").read_text().rpartition(")")[2].split()
-                memory = (folder / "smaps_rollup").read_text().partition("Pss:")[2].split()
+                sizes = dict(
+                    line.split(":") for line in (folder / "smaps_rollup").read_text().splitlines()[1:]
+                )
             except (OSError, IndexError):
                 continue
             self._cpu[pid] = role, (int(fields[11]) + int(fields[12])) / TICKS
-            now[role] += int(memory[0]) if memory else 0
-        for role, kilobytes in {**now, "all": sum(now.values())}.items():
+            now[role] += int(sizes["Pss"].split()[0])
+            if pid == os.getpid():
+                now["driver, but files"] = int(sizes["Pss_Anon"].split()[0])
+        total = sum(kilobytes for role, kilobytes in now.items() if role != "driver, but files")
+        for role, kilobytes in {**now, "all": total}.items():
             self.peaks[role] = max(self.peaks[role], kilobytes >> 10)
 
     def end(self) -> dict[str, Any]:
@@ -151,7 +176,8 @@ def main() -> None:
             watch = Watch()
             watch.start()
             began = time.perf_counter()
-            summary = clean([given.dump], given.out, engine=engine)
+            spent = DriverCpu(watch)
+            summary = clean([given.dump], given.out, engine=engine, progress=spent)
             seconds = round(time.perf_counter() - began, 1)
             measured = watch.end()
         run = json.loads((given.out / "run.json").read_text("utf-8"))
@@ -163,6 +189,7 @@ def main() -> None:
             "stages": run["stages"],
             "load": [round(load, 1) for load in os.getloadavg()],
             **measured,
+            "driver_cpu_seconds": spent.seconds,
             "shuffles": shuffled(logs),
         }
     print(json.dumps(result, indent=1))
