@@ -186,7 +186,7 @@ def main() -> None:
             "on": given.on if given.on != "spark" else given.master,
             "posts": posts,
             "seconds": seconds,
-            "stages": run["stages"],
+            "stages": {name: stage["seconds"] for name, stage in run["stages"].items()},
             "load": [round(load, 1) for load in os.getloadavg()],
             **measured,
             "driver_cpu_seconds": spent.seconds,
