@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -102,6 +103,16 @@ def test_java_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ConfigError, match="openjdk-17-jre-headless"):
         session.check_java()
+
+
+def test_why_spark_did_not_start_is_found_in_the_log_of_java() -> None:
+    log = BytesIO(
+        b'26/01/01 12:00:00 ERROR Setting Spark log level to "ERROR".\n'
+        b'Exception in thread "main" org.apache.spark.SparkException: Master must be local or so.\n'
+        b"\tat org.apache.spark.deploy.SparkSubmit.main\njava.lang.Error: too late\n"
+    )
+    assert session._said(log) == "Master must be local or so"
+    assert session._said(BytesIO(b"WARNING: Using incubator modules\n")) == ""
 
 
 def complaint(tmp_path: Path, *arguments: str) -> str:

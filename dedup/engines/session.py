@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 LEAST_JAVA = 17
 _JAVA_SECONDS = 30
 _VERSION = re.compile(r'version "(?:1\.)?(\d+)')
+_EXCEPTION = re.compile(r"^[^\n:]*(?:Exception|Error): ([^\n]+)", re.MULTILINE)
+_SHOWN = 400
+"""Characters of what Spark says."""
 _DEFAULTS = {"spark.app.name": "dedup", "spark.log.level": "ERROR", "spark.ui.showConsoleProgress": "false"}
 
 
@@ -101,11 +104,10 @@ def check_java() -> None:
 
 
 def _said(log: IO[bytes]) -> str:
-    """The line of Java's log that tells why, if one does."""
+    """The message of the first exception in Java's log, if there is one."""
     log.seek(0)
-    lines = log.read().decode("utf-8", "replace").splitlines()
-    telling = [line for line in lines if re.search(r"Exception|Error\b|ERROR", line)]
-    return telling[0].strip().rstrip(".")[:300] if telling else ""
+    found = _EXCEPTION.search(log.read().decode("utf-8", "replace"))
+    return found[1].strip().rstrip(".")[:_SHOWN] if found else ""
 
 
 def first_line(error: BaseException) -> str:
@@ -113,4 +115,4 @@ def first_line(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     if len(lines) > 1 and lines[0].startswith("An error occurred while calling"):
         lines = lines[1:]
-    return lines[0].removeprefix(": ").rstrip(".")[:400] if lines else type(error).__name__
+    return lines[0].removeprefix(": ").rstrip(".")[:_SHOWN] if lines else type(error).__name__
