@@ -115,11 +115,13 @@ def test_pages_and_mail_and_what_cannot_be_read(session: Any, tmp_path: Path) ->
     run_both(session, tmp_path, [DATA / "pages", DATA / "list.mbox", broken], {"read": {"redact": "email"}})
 
 
-def test_against_what_was_there_before(session: Any, tmp_path: Path, forum_out: Path) -> None:
+def test_against_what_was_there_before(
+    session: Any, tmp_path: Path, forum_out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(forum_out.parent)  # which is not where the workers are
     dump = generated(tmp_path / "dump", "--posts", "200", "--case", "identical")
-    run_both(
-        session, tmp_path, [dump, DATA / "forum.jsonl"], against=[forum_out], reference=[DATA / "thread.txt"]
-    )
+    before = {"against": [forum_out.name], "reference": [DATA / "thread.txt"]}
+    run_both(session, tmp_path, [dump, DATA / "forum.jsonl"], **before)
 
 
 def test_a_dump_without_posts(session: Any, tmp_path: Path) -> None:

@@ -113,7 +113,7 @@ class SparkEngine:
     def map_batches(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """See `Engine.map_batches`."""
         kind = wire.result_type(function)
-        for task in self._tasks(_Step(function, self._folder), items):
+        for task in self._tasks(_Step(function, self._folder, Path.cwd()), items):
             result = _path(self._folder, task, _RESULT)
             yield wire.unpack(result.read_bytes(), kind)
             result.unlink(missing_ok=True)
@@ -128,7 +128,7 @@ class SparkEngine:
         """See `Engine.map_rows`: just those that are wanted, found by a join of what the tasks wrote."""
         folder = Path(tempfile.mkdtemp(prefix="join-", dir=self._folder))
         (rows := folder / "rows").mkdir()
-        if deque(self._tasks(_Step(function, self._folder, rows), items), maxlen=1):
+        if deque(self._tasks(_Step(function, self._folder, Path.cwd(), rows), items), maxlen=1):
             self._jobs.submit(self._select, rows, folder / "wanted", wanted).result()
         for path in folder.glob("wanted/*.parquet"):
             yield from pq.ParquetFile(path).iter_batches(_ROWS)
@@ -264,6 +264,7 @@ class _Step(NamedTuple):
 
     function: Callable[[Any], Any]
     folder: Path  # of the items and results
+    here: Path  # what relative paths in items start from
     rows: Path | None = None  # where the rows go that are the result, if they are rows
 
 
@@ -299,6 +300,8 @@ def _work_on_one(task: int, step: _Step, expected: dict[str, str]) -> None:
             where=str(step.folder),
             hint="Choose an --output that the driver and all workers see under the same path.",
         ) from None
+    with suppress(OSError):  # what is read there and missing is complained of then
+        os.chdir(step.here)
     made = step.function(wire.unpack(content, wire.item_type(step.function)))
     result = _path(step.folder, task, _RESULT) if step.rows is None else step.rows / f"{task}.parquet"
     # hidden, and another one wherever the task is run
