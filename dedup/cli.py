@@ -22,7 +22,14 @@ import typer
 from dedup import flags
 from dedup.errors import ConfigError, DedupError, OutputError
 from dedup.progress import Progress, progress_on
-from dedup.stopping import INTERRUPTED, end_on_signals, gone_when_stopped, hint_when_stopped, temporary_folder
+from dedup.stopping import (
+    INTERRUPTED,
+    end_on_signals,
+    gone_when_stopped,
+    hint_when_stopped,
+    leave,
+    temporary_folder,
+)
 
 if TYPE_CHECKING:
     from dedup.verification import Verified
@@ -44,8 +51,11 @@ app = typer.Typer(
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line (`sys.argv` when no arguments are given) and exit with its code."""
     end_on_signals()
-    app(args=arguments, prog_name="dedup")
-    sys.exit(DONE)
+    try:
+        app(args=arguments, prog_name="dedup")
+    except SystemExit as end:
+        leave(end.code)
+    leave(DONE)
 
 
 def _tidy(command: Callable[P, None]) -> Callable[P, None]:

@@ -9,8 +9,9 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NoReturn
 
 INTERRUPTED, TERMINATED = 130, 143
 """Exit codes: 128 and the number of the signal."""
@@ -35,6 +36,17 @@ def end_on_signals() -> None:
         signal.signal(number, lambda *_: None)
     signal.set_wakeup_fd(tell)
     threading.Thread(target=_end_when, args=(told,), name="signals", daemon=True).start()
+
+
+def leave(code: int | str | None) -> NoReturn:
+    """End the process with what `SystemExit` holds, without Python's own tidying up.
+
+    That takes a tenth of a second, in which a signal ends the process wordlessly and with another code.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # nobody reads it any more, or it is closed
+            stream.flush()
+    os._exit(code if isinstance(code, int) else int(code is not None))
 
 
 @contextmanager
