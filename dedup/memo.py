@@ -12,7 +12,9 @@ import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import xxhash
 
 from dedup.writers.atomic import disk_errors
@@ -21,6 +23,11 @@ _DONE = "done.json"
 _CHUNK_BYTES = 1 << 20
 UNFINISHED = "unfinished-"
 """Beginning of the names of folders that are not complete."""
+
+
+def name_of(kind: str, *content: Any) -> str:
+    """The name of a result that depends on this content alone."""
+    return f"{kind}-{xxhash.xxh3_128_hexdigest(msgspec.msgpack.encode(content))}"
 
 
 def keep(folder: Path, fill: Callable[[Path], None]) -> None:

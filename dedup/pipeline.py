@@ -19,7 +19,6 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 import pyarrow as pa
-import xxhash
 from numpy.typing import NDArray
 
 from dedup import kernels, memo, outputs
@@ -209,7 +208,7 @@ def read_one(blocks: list[Block], work: Path, config: Config) -> tuple[str | Non
 
     The name of the folder, None where there are no posts; the rejects; the bytes.
     """
-    name, size = f"block-{_digest(config.as_dict(), blocks)}", sum(len(block.data) for block in blocks)
+    name, size = memo.name_of("block", config.as_dict(), blocks), sum(len(block.data) for block in blocks)
     if memo.is_kept(work / name):
         rejects = read_rejects(work / name)
         return name if holds_posts(work / name) else None, rejects, size
@@ -228,8 +227,8 @@ def read_one(blocks: list[Block], work: Path, config: Config) -> tuple[str | Non
 
 def decide_or_recall(stage: Stage, config: Config, engine: Engine, clock: Clock) -> Decided:
     """What becomes of all posts; kept, so that a run killed while it writes has only that left to do."""
-    basis = _digest(config.as_dict(), stage.names, stage.corpora, stage.removed)
-    folder = stage.folder / f"decided-{basis}"
+    name = memo.name_of("decided", config.as_dict(), stage.names, stage.corpora, stage.removed)
+    folder = stage.folder / name
     if memo.is_kept(folder):
         return read_decided(folder)
     index, ids = index_posts(stage, config, engine, clock.stage)
@@ -241,11 +240,6 @@ def decide_or_recall(stage: Stage, config: Config, engine: Engine, clock: Clock)
         decided = Decided(index.blocks, index.input_offsets, index.months, decisions, recounted, ids)
         memo.keep(folder, partial(write_decided, decided=decided))
     return decided
-
-
-def _digest(*content: Any) -> str:
-    """The name of what depends on this content alone."""
-    return xxhash.xxh3_128_hexdigest(msgspec.msgpack.encode(content))
 
 
 def resemble(

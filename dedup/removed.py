@@ -30,8 +30,6 @@ from dedup.writers.shards import read_line_blocks
 
 _WHOLE = {"near_duplicate", "repost"}
 """Reasons of dropped posts that count; of exact duplicates the first one counts, which is still there."""
-
-
 _ABOVE = "x\n"
 """No signature is all of a post: something stands above it."""
 
@@ -85,7 +83,7 @@ def read_removed(shard: str, work: Path, settings: Normalize) -> tuple[str, Inpu
             size = file.tell()
     except OSError as error:
         raise OutputError(f"cannot be read ({error.strerror}).", where=shard) from error
-    name = f"removed-{hashlib.sha256(msgspec.msgpack.encode((settings, sha256))).hexdigest()[:32]}"
+    name = memo.name_of("removed", settings, sha256)
     if not memo.is_kept(work / name):
         memo.keep(work / name, partial(_fill, shard=shard, settings=settings))
     return name, InputFile(shard, sha256, size)

@@ -54,6 +54,7 @@ def _encode(value: Any) -> Any:
         return memoryview(sink.getvalue())
     if isinstance(value, Path):
         return str(value)
+    # what msgspec asks of a hook for a type it cannot handle
     raise NotImplementedError(f"{type(value).__name__} does not travel")
 
 

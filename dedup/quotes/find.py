@@ -49,8 +49,6 @@ _JOB_POSTS = 1 << 15
 """Posts that one job takes where they do not go by thread; changes no result."""
 _PIECE = 1 << 23
 """Fingerprints that are put away together."""
-
-
 FINGERPRINTS = pa.schema([("key", pa.int64()), ("place", pa.int64()), ("thread", pa.int64())])
 """Rows of `fingerprint_part`; keys are signed, as Spark knows no others. place: a word's, among all."""
 

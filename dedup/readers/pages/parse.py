@@ -14,10 +14,10 @@ from selectolax.lexbor import LexborHTMLParser
 from dedup.normalize.decode import decode
 from dedup.readers.base import Block, Parsed, Reject, list_array, posts_batch, rejected_batch
 from dedup.readers.marks import quoted_parent
-from dedup.readers.pages.clock import counts_from_a_day, dated, fetched
 from dedup.readers.pages.engines import engine_of
 from dedup.readers.pages.names import HeaderNames
 from dedup.readers.pages.page import Engine, Page, PagePost
+from dedup.readers.pages.relative_dates import counts_from_a_day, dated, fetched
 from dedup.readers.pages.render import render
 from dedup.readers.pages.urls import Address, page_address, parse_address
 from dedup.schema import POSTS
