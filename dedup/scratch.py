@@ -6,23 +6,19 @@ process's memory until it is let go of, which a thread sees to.
 
 from __future__ import annotations
 
-import ctypes
 import mmap
 import os
 import shutil
-import sys
 import tempfile
 import threading
 import time
 import weakref
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from dedup.config import Run
 from dedup.errors import OutputError
@@ -108,14 +104,6 @@ class Scratch:
         if hasattr(mmap, "MADV_DONTNEED"):  # not on Windows
             for mapped in list(self._maps):
                 mapped.madvise(mmap.MADV_DONTNEED)
-
-
-def release_unused() -> None:
-    """Give memory that was freed back to the system."""
-    pa.default_memory_pool().release_unused()
-    if sys.platform == "linux":
-        with suppress(AttributeError):  # not glibc
-            ctypes.CDLL(None).malloc_trim(0)
 
 
 def _watch(watched: weakref.ref[Scratch], most: int) -> None:

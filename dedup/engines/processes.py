@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 import os
 import signal
@@ -16,8 +17,9 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar
 
+import pyarrow as pa
+
 from dedup.errors import DedupError
-from dedup.scratch import release_unused
 
 Result = TypeVar("Result")
 
@@ -109,7 +111,7 @@ def _work(calls: Connection, parent: int) -> None:
     with suppress(EOFError, OSError):  # nobody is there any more
         while True:
             if not calls.poll(_REST_SECONDS):
-                release_unused()
+                _release_unused()
             call = calls.recv()
             if call is None:
                 return
@@ -123,6 +125,14 @@ def _answer(function: Callable[[Any], Result], item: Any) -> tuple[Result | None
     except Exception as error:
         error.add_note("In a worker process:\n" + traceback.format_exc())
         return None, error
+
+
+def _release_unused() -> None:
+    """Give memory that was freed back to the system."""
+    pa.default_memory_pool().release_unused()
+    if sys.platform == "linux":
+        with suppress(AttributeError):  # not glibc
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 def _end_with(parent: int) -> None:
