@@ -21,6 +21,7 @@ from dedup import memo
 from dedup.config import Config
 from dedup.errors import InputError, OutputError
 from dedup.outputs import FORMAT, MANIFEST, OURS, RUN_FACTS, is_finished, load_manifest, versions
+from dedup.readers.sources import STANDARD_INPUT
 from dedup.writers.atomic import WORK_FOLDER, sync_folder
 
 _MARKER, _LOCK = "run-started.json", "lock"
@@ -28,7 +29,6 @@ _PASSING = re.compile(rf"tmp|scratch-.*|{memo.UNFINISHED}.*")
 """What no later run has a use for."""
 _PATIENCE_SECONDS = 3.0
 """So long the workers of a run that was killed have to notice it."""
-STANDARD_INPUT = "-"
 
 
 class Claim:
