@@ -27,6 +27,7 @@ STOCK_SHINGLE_WORDS = 5
 SAMPLED_FROM_WORDS = 64
 """Of the shingles of longer passages one in STOCK_SAMPLE is counted: by its hash, so everywhere the same."""
 STOCK_SAMPLE = 8
+_BLOCK: Int = np.int64(1024)
 
 
 @njit(nogil=True, cache=True)
@@ -124,31 +125,41 @@ def find_signatures(
 class StockTable(NamedTuple):
     """The shingles of doubtful passages whose threads are counted.
 
-    keys: uint64 [slots], by open addressing, 0 where empty. short_bits: uint64, a bit filter of how the
-    shingles of short passages begin: by a hash of their first `shortest` words.
+    keys: uint64 [slots], by open addressing, 0 where empty. bits: uint64, a bit filter of the keys, as most
+    shingles of the posts are none of them. short_bits: uint64, one of how passages begin that are shorter
+    than a shingle: by a hash of their first `shortest` words.
     """
 
     keys: UInt64s
+    bits: UInt64s
     short_bits: UInt64s
     shortest: Int
 
 
 @njit(nogil=True, cache=True)
 def counted_shingles(starts: Int64s, ends: Int64s) -> Any:
-    """How many shingles of passages (int64 [n], word positions each) are counted, at most, and the
-    fewest words a passage has."""
+    """How many shingles of passages (int64 [n], word positions each) are counted, at most; how many
+    passages are shorter than a shingle; and the fewest words a passage has."""
     total = np.int64(0)
+    short = np.int64(0)
     shortest = np.int64(STOCK_SHINGLE_WORDS)
     for i in range(starts.shape[0]):
         words = ends[i] - starts[i]
         shortest = min(shortest, words)
+        short += words < STOCK_SHINGLE_WORDS
         total += words if words < SAMPLED_FROM_WORDS else words // STOCK_SAMPLE * 2
-    return total, shortest
+    return total, short, shortest
 
 
 @njit(nogil=True, cache=True)
 def fill_stock_table(
-    starts: Int64s, ends: Int64s, hashes: UInt32s, shortest: Int, keys: UInt64s, short_bits: UInt64s
+    starts: Int64s,
+    ends: Int64s,
+    hashes: UInt32s,
+    shortest: Int,
+    keys: UInt64s,
+    bits: UInt64s,
+    short_bits: UInt64s,
 ) -> None:
     """Put the shingles of passages (int64 [n], word positions each) into a `StockTable`."""
     mask = np.uint64(keys.shape[0] - 1)
@@ -160,9 +171,9 @@ def fill_stock_table(
             if long_one and not _is_sampled(key):
                 continue
             keys[find_slot(keys, mask, key)] = key
-            if not long_one:
-                bit = _bit_of(hashes, at, shortest, short_bits)
-                short_bits[bit >> np.uint64(6)] |= np.uint64(1) << (bit & np.uint64(63))
+            _set_bit(bits, key)
+            if words < STOCK_SHINGLE_WORDS:
+                _set_bit(short_bits, shingle_hash(hashes, at, shortest))
 
 
 @njit(nogil=True, cache=True)
@@ -171,13 +182,21 @@ def _is_sampled(key: np.uint64) -> Any:
 
 
 @njit(nogil=True, cache=True)
-def _bit_of(hashes: UInt32s, at: Int, words: Int, bits: UInt64s) -> Any:
-    return (shingle_hash(hashes, at, words) >> np.uint64(7)) & np.uint64(bits.shape[0] * 64 - 1)
+def _set_bit(bits: UInt64s, key: np.uint64) -> None:
+    bit = (key >> np.uint64(7)) & np.uint64(bits.shape[0] * 64 - 1)
+    bits[bit >> np.uint64(6)] |= np.uint64(1) << (bit & np.uint64(63))
+
+
+@njit(nogil=True, cache=True)
+def _has_bit(bits: UInt64s, key: np.uint64) -> Any:
+    bit = (key >> np.uint64(7)) & np.uint64(bits.shape[0] * 64 - 1)
+    return (bits[bit >> np.uint64(6)] >> (bit & np.uint64(63))) & np.uint64(1)
 
 
 @njit(nogil=True, cache=True)
 def count_threads(
     keys: UInt64s,
+    bits: UInt64s,
     short_bits: UInt64s,
     shortest: Int,
     last_seen: Int32s,
@@ -199,21 +218,26 @@ def count_threads(
     """
     mask = np.uint64(keys.shape[0] - 1)
     width: Int = np.int64(STOCK_SHINGLE_WORDS)
+    likely = np.empty(_BLOCK, np.uint64)
     for thread in range(first_thread, last_thread):
         for p in range(thread_offsets[thread], thread_offsets[thread + 1]):
             if stands_for[posts[p]] != posts[p]:
                 continue
+            begin = offsets[posts[p]]
             end = offsets[posts[p] + 1]
-            for at in range(offsets[posts[p]], end - shortest + 1):
-                if state[at] == BOILERPLATE:
-                    continue
-                if at + width <= end:
+            for block in range(begin, end - width + 1, _BLOCK):
+                found = 0  # without a branch, so that the reads of the filter overlap
+                for at in range(block, min(block + _BLOCK, end - width + 1)):
                     key = shingle_hash(hashes, at, width)
-                    if _is_sampled(key):
-                        _count(keys, mask, key, thread, last_seen, counts)
-                bit = _bit_of(hashes, at, shortest, short_bits)
-                if (short_bits[bit >> np.uint64(6)] >> (bit & np.uint64(63))) & np.uint64(1):
-                    for words in range(shortest, min(width, end - at) + 1):
+                    likely[found] = key
+                    found += _has_bit(bits, key) & np.uint64(state[at] != BOILERPLATE)
+                for i in range(found):
+                    _count(keys, mask, likely[i], thread, last_seen, counts)
+            if shortest == width:
+                continue
+            for at in range(begin, end - shortest + 1):
+                if _has_bit(short_bits, shingle_hash(hashes, at, shortest)) and state[at] != BOILERPLATE:
+                    for words in range(shortest, min(width - 1, end - at) + 1):
                         _count(keys, mask, shingle_hash(hashes, at, words), thread, last_seen, counts)
 
 
