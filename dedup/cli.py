@@ -192,9 +192,9 @@ def clean(
     and manifest.json.
     """
     config, start = flags.config_from(context.params), flags.engine_from(context.params)
-    from dedup.kernels import load_without_blas
+    from dedup import own_process
 
-    load_without_blas()
+    own_process.prepare()
     from dedup.pipeline import clean as clean_dump
 
     resumes = "" if "-" in paths else "The same command goes on from here."

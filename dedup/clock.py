@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from dedup.own_process import release_freed_memory
 from dedup.progress import Progress, Silent, Stage
 
 Watch = Callable[[str, int | None, str], AbstractContextManager[Stage]]
@@ -39,6 +40,7 @@ class Clock:
     def stage(self, name: str, total: int | None, unit: str) -> Iterator[Stage]:
         """See `Progress.stage`. One stage at a time."""
         began = time.perf_counter()
+        release_freed_memory()
         _reset_peak_memory()
         with self._progress.stage(name, total, unit) as bar:
             yield bar

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
 from contextlib import suppress
-from importlib import import_module
 from pathlib import Path
 
 from dedup.outputs import package_version
@@ -43,20 +41,6 @@ def remember() -> None:
     with suppress(OSError):  # compiling once too often does no harm
         _mark().parent.mkdir(parents=True, exist_ok=True)
         _mark().touch()
-
-
-def load_without_blas() -> None:
-    """Load numba without scipy, which it asks for BLAS (0.3 s): no kernel here multiplies matrices.
-
-    For a process of our own only, as kernels in it then cannot.
-    """
-    name = "scipy.linalg.cython_blas"
-    if name not in sys.modules:
-        sys.modules[name] = None  # type: ignore[assignment]  # to Python: it cannot be imported
-        try:
-            import_module("numba.np.arraymath")
-        finally:
-            del sys.modules[name]
 
 
 def write_dump(folder: Path) -> Path:

@@ -27,9 +27,9 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from spark_cluster import CONF, ENVIRONMENT, cluster  # noqa: E402 - where it is found stands above
 
+from dedup import own_process  # noqa: E402
 from dedup.engines.local import on_this_machine  # noqa: E402
 from dedup.engines.spark import on_spark  # noqa: E402
-from dedup.kernels import load_without_blas  # noqa: E402
 from dedup.pipeline import clean  # noqa: E402
 from dedup.progress import Silent  # noqa: E402
 
@@ -153,7 +153,7 @@ def main() -> None:
     parser.add_argument("--master", default="local[2]")
     parser.add_argument("--memory", default="1g", help="of each JVM that works")
     given = parser.parse_args()
-    load_without_blas()
+    own_process.prepare()
     os.environ.update(ENVIRONMENT)
     with tempfile.TemporaryDirectory() as folder:
         logs = Path(folder, "events")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import multiprocessing
 import os
 import signal
@@ -17,9 +16,8 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar
 
-import pyarrow as pa
-
 from dedup.errors import DedupError
+from dedup.own_process import release_freed_memory
 
 Result = TypeVar("Result")
 
@@ -111,7 +109,7 @@ def _work(calls: Connection, parent: int) -> None:
     with suppress(EOFError, OSError):  # nobody is there any more
         while True:
             if not calls.poll(_REST_SECONDS):
-                _release_unused()
+                release_freed_memory()
             call = calls.recv()
             if call is None:
                 return
@@ -125,14 +123,6 @@ def _answer(function: Callable[[Any], Result], item: Any) -> tuple[Result | None
     except Exception as error:
         error.add_note("In a worker process:\n" + traceback.format_exc())
         return None, error
-
-
-def _release_unused() -> None:
-    """Give memory that was freed back to the system."""
-    pa.default_memory_pool().release_unused()
-    if sys.platform == "linux":
-        with suppress(AttributeError):  # not glibc
-            ctypes.CDLL(None).malloc_trim(0)
 
 
 def _end_with(parent: int) -> None:

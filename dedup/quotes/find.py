@@ -413,10 +413,10 @@ def _without_stock(
     everything, removed = _with_removed(index), index.removed
     starts, ends = spans[doubtful, within.START], spans[doubtful, within.END]
     total, short, shortest = counted_shingles(starts, ends)
-    slots = 1 << max(6, int(2 * total).bit_length())
+    slots = 1 << max(6, int(1.5 * total).bit_length())
     zeros = index.scratch.zeros
     short_bits = np.zeros(1 << int(short).bit_length(), np.uint64)
-    table = StockTable(zeros(slots, np.uint64), zeros(slots // 32, np.uint64), short_bits, shortest)
+    table = StockTable(zeros(slots, np.uint64), zeros(slots // 16, np.uint64), short_bits, shortest)
     fill_stock_table(starts, ends, index.hashes, shortest, table.keys, table.bits, table.short_bits)
 
     def count(job: tuple[int, int]) -> NDArray[np.uint8]:
