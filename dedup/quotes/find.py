@@ -85,13 +85,21 @@ def align_pairs(index: Index, pairs: Pairs, settings: Quotes) -> Passages:
     order = np.lexsort((index.rank[pairs.earlier], second_hand, pairs.posts))
     posts, first = np.unique(pairs.posts[order], return_index=True)
     couples = np.stack([pairs.earlier[order][first], posts], axis=1)
-
-    def align(couple: NDArray[np.int64]) -> Passages:
-        found = _search(index, index.names, settings, couple, 0, _STEPS_PER_NAT * 6, _STEPS_PER_NAT * 6, 3, 1)
-        return Passages(found.spans[found.spans[:, within.SOURCE] >= 0], found.runs)
-
-    # not side by side: the earlier post of one pair may be the later one of another
-    found = join([align(couple) for couple in couples])
+    # one after the other: the earlier post of one pair may be the later one of another
+    evidence = _STEPS_PER_NAT * 6
+    found = _search(
+        index,
+        index.names,
+        settings,
+        couples.reshape(-1),
+        np.arange(0, 2 * len(couples) + 1, 2),
+        np.zeros(len(couples), np.int64),
+        evidence,
+        evidence,
+        3,
+        1,
+    )
+    found = join([Passages(found.spans[found.spans[:, within.SOURCE] >= 0], found.runs)])
     found.spans[:, within.FLAGS] |= RESEMBLES
     other = index.threads.thread_of
     elsewhere = other[found.spans[:, within.POST]] != other[found.spans[:, within.SOURCE]]
@@ -161,7 +169,8 @@ def _search(
     names: Names,
     settings: Quotes,
     posts: NDArray[np.int64],
-    window: int,
+    thread_offsets: NDArray[np.int64],
+    windows: NDArray[np.int64],
     min_evidence: int,
     min_evidence_lines: int,
     min_words: int,
@@ -170,6 +179,8 @@ def _search(
     return Passages(
         *within.find_within(
             posts,
+            thread_offsets,
+            windows,
             words.offsets,
             words.hashes,
             words.info,
@@ -182,7 +193,6 @@ def _search(
             names.closers,
             *words.marks,
             words.stands_for,
-            window,
             min_words,
             min_evidence,
             min_evidence_lines,
@@ -263,22 +273,19 @@ def _threads_of(index: Index, first: int, last: int) -> ThreadWords:
 def search_threads(part: ThreadWords, settings: Quotes, names: Names) -> Found:
     """The copied passages of whole threads."""
     part = part._replace(state=part.state.copy())
-    found = [
-        _search(
-            part,
-            names,
-            settings,
-            np.arange(part.threads[thread], part.threads[thread + 1]),
-            WINDOW_POSTS if part.windowed[thread] else 0,
-            round(settings.min_evidence * _STEPS_PER_NAT),
-            round(settings.min_evidence_lines * _STEPS_PER_NAT),
-            settings.min_words,
-            _REPEAT_FACTOR,
-        )
-        for thread in range(len(part.windowed))
-        if part.threads[thread + 1] - part.threads[thread] > 1
-    ]
-    return Found(len(part.authors), part.first_post, part.first_word, join(found), part.state)
+    passages = _search(
+        part,
+        names,
+        settings,
+        np.arange(len(part.authors)),
+        part.threads,
+        np.where(part.windowed, WINDOW_POSTS, 0),
+        round(settings.min_evidence * _STEPS_PER_NAT),
+        round(settings.min_evidence_lines * _STEPS_PER_NAT),
+        settings.min_words,
+        _REPEAT_FACTOR,
+    )
+    return Found(len(part.authors), part.first_post, part.first_word, passages, part.state)
 
 
 def _put_back(index: Index, found: Found) -> Passages:

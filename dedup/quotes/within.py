@@ -172,8 +172,26 @@ def _share_of(info: UInt16s, start: Int, end: Int, flag: Int) -> Any:
 
 
 @njit(nogil=True, cache=True)
+def _count_words(posts: Int64s, first: Int, last: Int, offsets: Int64s) -> Any:
+    total = np.int64(0)
+    for p in range(first, last):
+        total += offsets[posts[p] + 1] - offsets[posts[p]]
+    return total
+
+
+@njit(nogil=True, cache=True)
+def _table_size(words: Int) -> Any:
+    size = np.int64(64)
+    while size < 2 * words:
+        size *= 2
+    return size
+
+
+@njit(nogil=True, cache=True)
 def find_within(
     posts: Int64s,
+    thread_offsets: Int64s,
+    windows: Int64s,
     offsets: Int64s,
     hashes: UInt32s,
     info: UInt16s,
@@ -188,7 +206,6 @@ def find_within(
     mark_spans: Int64s,
     mark_names: UInt64s,
     stands_for: Int64s,
-    window: Int,
     min_words: Int,
     min_evidence: Int,
     min_evidence_lines: Int,
@@ -196,35 +213,34 @@ def find_within(
     repeat_factor: Int,
     mark_flags: Int,
 ) -> Any:
-    """The copied passages of one thread.
+    """The copied passages of threads.
 
-    posts: int64 [n], the thread's posts in order.
+    posts: int64 [n], the posts of one thread after the other, those of a thread in the order in which their
+    words lie; thread_offsets: int64 [threads + 1]. A thread of one post has no passages.
+    windows: int64 [threads]; a source stands at most so many posts of the thread before (0: any).
     offsets, hashes, info: the words of all posts (see `Tokens`).
     state: uint8 [words], what each word is; copied words are set here.
     authors: int32 [all posts], -1 where unknown; author_names, name_keys, verbs, nouns, closers: see `Names`.
     mark_offsets, mark_spans, mark_names: see `Marks`.
     stands_for: int64 [all posts]; an exact duplicate of another post is a source, and has no passages.
-    window: a source stands at most so many posts of the thread before (0: any).
     min_evidence, min_evidence_lines: in eighths of a nat.
     repeat_factor: how much more evidence (and, by two thirds, words) an author's own words take.
     mark_flags: which bits of `info` count as quote marks (0: none).
     Returns spans int64 [m, 9] and runs int64 [r, 3]; word positions are global. A marked quote whose words
     are nowhere earlier is a span of source -1 without runs: its words stay the post's own.
     """
-    total = np.int64(0)
-    for d in range(posts.shape[0]):
-        total += offsets[posts[d] + 1] - offsets[posts[d]]
-    size = np.int64(64)
-    while size < 2 * total:
-        size *= 2
+    most = np.int64(0)
+    for thread in range(windows.shape[0]):
+        most = max(most, _count_words(posts, thread_offsets[thread], thread_offsets[thread + 1], offsets))
+    size = _table_size(most)
     mask = np.uint64(size - 1)
-    slot_key = np.zeros(size, np.uint64)
-    slot_first = np.full(size, -1, np.int32)
-    slot_last = np.full(size, -1, np.int32)
-    slot_count = np.zeros(size, np.uint8)
-    posting_next = np.full(total + 1, -1, np.int32)
-    posting_at = np.empty(total + 1, np.int64)
-    posting_post = np.empty(total + 1, np.int32)
+    slot_key = np.empty(size, np.uint64)
+    slot_count = np.empty(size, np.uint8)
+    slot_first = np.empty(size, np.int32)
+    slot_last = np.empty(size, np.int32)
+    posting_next = np.empty(most + 1, np.int32)
+    posting_at = np.empty(most + 1, np.int64)
+    posting_post = np.empty(most + 1, np.int32)
     postings = 0
 
     spans = np.empty((64, SPAN_COLUMNS), np.int64)
@@ -235,15 +251,34 @@ def find_within(
     chain = np.empty((MOST_RUNS, 3), np.int64)
     candidates = np.empty((64, SPAN_COLUMNS), np.int64)
     candidate_runs = np.empty((128, 3), np.int64)
-    diagonal_key = np.zeros(4096, np.int64)
-    diagonal_start = np.zeros(4096, np.int64)
-    diagonal_end = np.zeros(4096, np.int64)
+    diagonal_key = np.empty(4096, np.int64)
+    diagonal_start = np.empty(4096, np.int64)
+    diagonal_end = np.empty(4096, np.int64)
     attributions = np.empty((256, 3), np.int64)
     attribution_names = np.empty(256, np.uint64)
     attribution_used = np.empty(256, np.bool_)
     anchor = min(min_evidence_lines, min_evidence) * 2 // 3
 
+    thread: Int = np.int64(-1)
+    first_post: Int = np.int64(0)
+    last_post: Int = np.int64(0)
+    window: Int = np.int64(0)
     for d in range(posts.shape[0]):
+        if d == last_post:
+            while d == last_post:
+                thread += 1
+                first_post = thread_offsets[thread]
+                last_post = thread_offsets[thread + 1]
+            window = windows[thread]
+            size = _table_size(_count_words(posts, first_post, last_post, offsets))
+            mask = np.uint64(size - 1)
+            slot_key[:size] = 0
+            slot_count[:size] = 0
+            postings = 0
+            # what a post leaves here ends before the next one of the thread begins
+            diagonal_end[:] = -1
+        if last_post - first_post < 2:
+            continue
         post = posts[d]
         begin = offsets[post]
         end = offsets[post + 1]
@@ -268,7 +303,6 @@ def find_within(
         candidate_run_count = 0
         long_source: Int = np.int32(-1)
         long_end: Int = np.int64(0)
-        diagonal_end[:] = -1
         for i in range(begin, end - SEED_WORDS + 1 if fresh else begin):
             if state[i] == BOILERPLATE:
                 continue
@@ -626,7 +660,7 @@ def find_within(
                 continue
             found: Int = np.int64(-1)
             found_post = np.int64(-1)
-            for back in range(1, min(d, 50) + 1):
+            for back in range(1, min(d - first_post, 50) + 1):
                 source = posts[d - back]
                 if name != 0 and author_names[source] != name:
                     continue
@@ -747,6 +781,7 @@ def find_within(
             slot_key[slot] = key
             posting_at[postings] = i
             posting_post[postings] = d
+            posting_next[postings] = -1
             if slot_count[slot] == 0:
                 slot_first[slot] = postings
             else:
