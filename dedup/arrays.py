@@ -18,6 +18,13 @@ Flags: TypeAlias = NDArray[np.bool_]
 Int: TypeAlias = Any
 """A whole number inside a kernel: Python's or one of NumPy's, which mypy does not let mix."""
 
+helper: Any = njit(nogil=True, cache=True, _nrt=False)
+"""Makes a kernel of a function that makes no arrays and gives none back, as most do that kernels call.
+
+Numba counts references to the arrays of all others, by atomic operations, at each call: for kernels that
+are called for a word or a character that is much of their time.
+"""
+
 
 def inverse(permutation: Int64s) -> Int64s:
     """Where each number stands in a permutation of 0, 1, …: int64, as long."""

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from dedup.arrays import Bytes, Int, Int32s, Int64s, UInt16s
+from dedup.arrays import Bytes, Int, Int32s, Int64s, UInt16s, helper
 from dedup.decide import BOILER, QUOTE, QUOTE_CHROME
 from dedup.text.tokens import TAG
 from dedup.trace import DROP, ROW_END, ROW_KEPT, ROW_POST, ROW_SOURCE, ROW_START, ROW_VIA, ROW_WHY
@@ -21,19 +21,19 @@ _NEWLINE, _SPACE, _TAB = 10, 32, 9
 _OPENING, _CLOSING, _PREFIX = 91, 93, 62
 
 
-@njit(nogil=True, cache=True)
+@helper
 def _blank(byte: Int) -> Any:
     return byte in (_SPACE, _TAB, _NEWLINE)
 
 
-@njit(nogil=True, cache=True)
+@helper
 def _line_begin(data: Bytes, begin: Int, at: Int) -> Any:
     while at > begin and data[at - 1] != _NEWLINE:
         at -= 1
     return at
 
 
-@njit(nogil=True, cache=True)
+@helper
 def _line_end(data: Bytes, at: Int, end: Int) -> Any:
     while at < end and data[at] != _NEWLINE:
         at += 1
@@ -146,7 +146,7 @@ def cut_rows(
     return out
 
 
-@njit(nogil=True, cache=True)
+@helper
 def _is_apart(rows: Int64s, one: Int, other: Int) -> Any:
     """Whether two rows are taken out, lead to different posts, and `one` was not quoted through the other."""
     return (
@@ -157,7 +157,7 @@ def _is_apart(rows: Int64s, one: Int, other: Int) -> Any:
     )
 
 
-@njit(nogil=True, cache=True)
+@helper
 def _with_bare_prefixes(data: Bytes, left: Int, right: Int, before: Int, after: Int, end: Int) -> Any:
     """A stretch of whole quoted lines, with the lines around it, in before:after, that hold only `>`."""
     at = left
@@ -184,7 +184,7 @@ def _with_bare_prefixes(data: Bytes, left: Int, right: Int, before: Int, after: 
     return left, right
 
 
-@njit(nogil=True, cache=True)
+@helper
 def _bracket(data: Bytes, at: Int, stop: Int) -> Any:
     """Where the last `[` in at:stop is, or `stop`: the tag that follows begins there."""
     for i in range(stop - 1, at - 1, -1):
@@ -193,7 +193,7 @@ def _bracket(data: Bytes, at: Int, stop: Int) -> Any:
     return stop
 
 
-@njit(nogil=True, cache=True)
+@helper
 def _behind_bracket(data: Bytes, at: Int, stop: Int) -> Any:
     """Where the first `]` in at:stop ends, or `at`: the tag that goes before ends there."""
     for i in range(at, stop):
@@ -202,7 +202,7 @@ def _behind_bracket(data: Bytes, at: Int, stop: Int) -> Any:
     return at
 
 
-@njit(nogil=True, cache=True)
+@helper
 def _trail(data: Bytes, at: Int, stop: Int) -> Any:
     """What stands at:stop besides blanks, hashed: is it the same here and in the source?"""
     mixed = np.int64(0)
@@ -281,7 +281,7 @@ def source_spots(
     return out
 
 
-@njit(nogil=True, cache=True)
+@helper
 def _closes(byte: Int) -> Any:
     """ASCII punctuation that ends a word, or a byte of a longer character."""
     return (
@@ -300,7 +300,7 @@ def _closes(byte: Int) -> Any:
     )
 
 
-@njit(nogil=True, cache=True)
+@helper
 def _only_closes(data: Bytes, at: Int, end: Int) -> Any:
     """Whether nothing but blanks and punctuation that touches the last word is left on the line."""
     while at < end and not _blank(data[at]) and _closes(data[at]):
@@ -310,7 +310,7 @@ def _only_closes(data: Bytes, at: Int, end: Int) -> Any:
     return at == end
 
 
-@njit(nogil=True, cache=True)
+@helper
 def _part(rows: Int64s, out: Int32s, first: Int, last: Int) -> None:
     """Rows of one post must not overlap."""
     before = np.int32(0)
@@ -322,7 +322,7 @@ def _part(rows: Int64s, out: Int32s, first: Int, last: Int) -> None:
         before = out[i, 1]
 
 
-@njit(nogil=True, cache=True)
+@helper
 def _cover(rows: Int64s, out: Int32s, first: Int, last: Int, size: Int) -> None:
     """The rows of a dropped post share its whole text among them."""
     before = np.int32(0)
@@ -339,7 +339,7 @@ def _cover(rows: Int64s, out: Int32s, first: Int, last: Int, size: Int) -> None:
         out[previous, 1] = size
 
 
-@njit(nogil=True, cache=True)
+@helper
 def _tidy(
     rows: Int64s,
     out: Int32s,
@@ -570,7 +570,7 @@ def change_fates(
     return fates
 
 
-@njit(nogil=True, cache=True)
+@helper
 def _byte_at(data: Bytes, at: Int, end: Int, points: Int) -> Any:
     """The byte offset that lies `points` code points after `at`."""
     while at < end and points > 0:

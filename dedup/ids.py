@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from numba import njit
 from numpy.typing import NDArray
 
+from dedup.arrays import helper
 from dedup.normalize.buffers import string_buffers
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -192,7 +193,7 @@ def _finish(mixed: np.uint64) -> np.uint64:
     return mixed ^ (mixed >> np.uint64(33))
 
 
-@njit(nogil=True, cache=True)
+@helper
 def _hash_strings(
     data: NDArray[np.uint8], bounds: NDArray[np.int32], seed: np.uint64, hashes: NDArray[np.uint64]
 ) -> None:
@@ -225,7 +226,7 @@ def _hash_strings(
         hashes[row] = mixed
 
 
-@njit(nogil=True, cache=True)
+@helper
 def _find_first(
     keys: NDArray[np.uint64],
     wanted: NDArray[np.uint64],

@@ -9,11 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numba import njit
 from numpy.typing import NDArray
 
 from dedup import ids
-from dedup.arrays import Bytes, Int64s, UInt16s, UInt32s, inverse
+from dedup.arrays import Bytes, Int64s, UInt16s, UInt32s, helper, inverse
 from dedup.clock import Watch, unwatched
 from dedup.config import Config
 from dedup.engines.base import Engine
@@ -133,10 +132,14 @@ def _index(
     words_in_all = int(offsets[-1]) + sum(words.num_rows for words in gone)
     hashes, info = scratch.zeros(words_in_all, np.uint32), scratch.zeros(words_in_all, np.uint16)
     state = scratch.zeros(words_in_all, np.uint8)
-    for number in range(stage.blocks):
+
+    def place(number: int) -> int:
         words, posts = stage.words(number), slice(*blocks[number : number + 2])
         _place(words.offsets, words.hashes, words.info, offsets[number_of[posts]], hashes, info, state)
-        advance(posts.stop - posts.start)
+        return int(posts.stop - posts.start)
+
+    for placed in engine.map_kernels(place, range(stage.blocks)):
+        advance(placed)
     removed = place_removed(
         stage,
         blocks,
@@ -196,7 +199,7 @@ def _index(
     return index, assigned
 
 
-@njit(nogil=True, cache=True)
+@helper
 def _place(
     block_offsets: Int64s,
     block_hashes: UInt32s,

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from dedup.arrays import Bytes, Flags, Int, UInt16s, UInt32s
+from dedup.arrays import Bytes, Flags, Int, UInt16s, UInt32s, helper
 from dedup.quotes.within import OWN, leaves
 from dedup.text.shingles import count_shingles, shingle_hash, similarity_of_sets
 from dedup.text.tokens import LINE_START, RARITY_MASK, URL
@@ -16,7 +16,7 @@ OWN_BLOCK_WORDS = 8
 OWN_LINE_WORDS = 3
 
 
-@njit(nogil=True, cache=True)
+@helper
 def has_own_block(state: Bytes, info: UInt16s, begin: Int, end: Int) -> Any:
     """Whether OWN_BLOCK_WORDS own words stand in a row, or OWN_LINE_WORDS fill a line, or a link is own."""
     row = 0
@@ -39,7 +39,7 @@ def has_own_block(state: Bytes, info: UInt16s, begin: Int, end: Int) -> Any:
     return whole and line >= OWN_LINE_WORDS
 
 
-@njit(nogil=True, cache=True)
+@helper
 def has_own_line(state: Bytes, info: UInt16s, begin: Int, end: Int) -> Any:
     """Whether a line, however short, is all own words."""
     whole = False

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from dedup.arrays import Bytes, Int, Int64s, grow_rows
+from dedup.arrays import Bytes, Int, Int64s, grow_rows, helper
 
 KEEP, TRIM, DROP = range(3)
 """What becomes of a post."""
@@ -111,7 +111,7 @@ def walk(
     return out, count
 
 
-@njit(nogil=True, cache=True)
+@helper
 def share_out(rows: Int64s, first: Int, last: Int, begin: Int, end: Int) -> None:
     """The rows of a dropped post hold all its words, so that their scores count what nobody has."""
     if last > first:
@@ -172,7 +172,7 @@ def write_row(
     return rows, count + 1
 
 
-@njit(nogil=True, cache=True)
+@helper
 def write_rows(
     rows: Int64s,
     count: Int,

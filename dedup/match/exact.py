@@ -6,6 +6,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from dedup.arrays import helper
+
 SHORT_WORDS = 5
 """Equal posts of fewer words ("+1") are copies only when one author posted them twice in one thread. Where
 words are not spaced, three characters count as one."""
@@ -65,7 +67,7 @@ def _collapse(
     return stands_for
 
 
-@njit(nogil=True, cache=True)
+@helper
 def _stand(
     order: NDArray[np.int64],
     at: int,

@@ -12,6 +12,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from dedup.arrays import helper
 from dedup.text.shingles import count_shingles, own_words, shingle_set, similarity_of_sets
 from dedup.text.tokens import MIX
 
@@ -23,7 +24,7 @@ UNKNOWN, DIFFERENT, SIMILAR = range(3)
 _SHIFT = np.uint64(32)
 
 
-@njit(nogil=True, cache=True)
+@helper
 def _slot_of(known: NDArray[np.int64], pair: int) -> np.uint64:
     """Where a pair stands in the table, or the free slot where it belongs."""
     mask = np.uint64(known.shape[0] - 1)

@@ -22,8 +22,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 from ftfy.badness import MOJIBAKE_CATEGORIES
-from numba import njit
 
+from dedup.arrays import helper
 from dedup.config import Normalize
 from dedup.normalize.buffers import string_buffers
 
@@ -117,7 +117,7 @@ def _tables(
     return masks, np.array([begins, ends], np.uint64), kinds
 
 
-@njit(nogil=True, cache=True)
+@helper
 def _flag(data, bounds, masks, rule_ends, kinds, flagged):  # type: ignore[no-untyped-def]
     begins, ends = rule_ends[0], rule_ends[1]
     one, none = np.uint64(1), np.uint64(0)

@@ -21,8 +21,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from numba import njit
 
+from dedup.arrays import helper
 from dedup.normalize.buffers import string_buffers
 from dedup.normalize.edits import Change
 
@@ -99,7 +99,7 @@ _CLOSER = np.zeros(256, np.uint8)
 _CLOSER[[*b"\t\n\x0b\x0c\r ", 0xC2, 0xE1, 0xE2, 0xE3, 0xEF]] = 1
 
 
-@njit(nogil=True, cache=True)
+@helper
 def _kind(data, at, end):  # type: ignore[no-untyped-def]
     """Kind of the character at `at`, and its size in bytes where that is not ordinary.
 
@@ -140,7 +140,7 @@ def _kind(data, at, end):  # type: ignore[no-untyped-def]
     return 0, 1
 
 
-@njit(nogil=True, cache=True)
+@helper
 def _code(data, at):  # type: ignore[no-untyped-def]
     """The code point that begins at byte `at`."""
     lead = np.int64(data[at])
@@ -158,7 +158,7 @@ def _code(data, at):  # type: ignore[no-untyped-def]
     )
 
 
-@njit(nogil=True, cache=True)
+@helper
 def _stays(kind, zwj, before, after):  # type: ignore[no-untyped-def]
     """Whether a joiner or zero-width space has work to do between two code points (-1: none)."""
     if kind == 7:
@@ -186,7 +186,7 @@ def _stays(kind, zwj, before, after):  # type: ignore[no-untyped-def]
     return zwj and emoji_before and (0x2190 <= after <= 0x2BFF or 0x1F000 <= after <= 0x1FAFF)
 
 
-@njit(nogil=True, cache=True)
+@helper
 def _copy(data, begin, end, tidy, out):  # type: ignore[no-untyped-def]
     """Copy bytes to `tidy` from place `out` on; the place after them."""
     source, target = data[begin:end], tidy[out:]  # views spare each index the check for a negative one
@@ -195,7 +195,7 @@ def _copy(data, begin, end, tidy, out):  # type: ignore[no-untyped-def]
     return out + source.size
 
 
-@njit(nogil=True, cache=True)
+@helper
 def _tidy(data, bounds, tidy, tidy_bounds, change_bounds, starts, ends, new, new_bounds):  # type: ignore[no-untyped-def]
     """Fill the output arrays and return the number of changes, of which only what fits is written."""
     room = starts.size

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from dedup.arrays import Bytes, Int, Int32s, Int64s, UInt16s, UInt32s, UInt64s, grow_rows
+from dedup.arrays import Bytes, Int, Int32s, Int64s, UInt16s, UInt32s, UInt64s, grow_rows, helper
 from dedup.quotes.align import evidence_of, grow_chain
 from dedup.quotes.within import (
     ACROSS,
@@ -73,7 +73,7 @@ def fingerprint(posts: Int64s, offsets: Int64s, hashes: UInt32s, state: Bytes) -
     return keys[:count].copy(), places[:count].copy()
 
 
-@njit(nogil=True, cache=True)
+@helper
 def note_seen(keys: UInt64s, once: UInt64s, twice: UInt64s) -> None:
     """Note fingerprints in two bit filters: which were seen, and which more often than once."""
     mask = np.uint64(once.shape[0] * 64 - 1)

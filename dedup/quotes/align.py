@@ -9,13 +9,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
-from dedup.arrays import Int, Int64s, UInt16s, UInt32s
+from dedup.arrays import Int, Int64s, UInt16s, UInt32s, helper
 from dedup.text.tokens import LINE_START, RARITY_MASK
 
 
-@njit(nogil=True, cache=True)
+@helper
 def next_run(
     hashes: UInt32s,
     here: Int,
@@ -42,7 +41,7 @@ def next_run(
     return -1, -1
 
 
-@njit(nogil=True, cache=True)
+@helper
 def previous_run(
     hashes: UInt32s,
     here: Int,
@@ -65,7 +64,7 @@ def previous_run(
     return -1, -1
 
 
-@njit(nogil=True, cache=True)
+@helper
 def _adds_lines(info: UInt16s, here: Int, skipped: Int, skipped_there: Int) -> Any:
     """Whether what is skipped before the word `here` is whole lines, put between two of the source.
 
@@ -76,7 +75,7 @@ def _adds_lines(info: UInt16s, here: Int, skipped: Int, skipped_there: Int) -> A
     )
 
 
-@njit(nogil=True, cache=True)
+@helper
 def grow_chain(
     hashes: UInt32s,
     info: UInt16s,
@@ -135,7 +134,7 @@ def grow_chain(
     return first, last
 
 
-@njit(nogil=True, cache=True)
+@helper
 def finish_lines(
     hashes: UInt32s,
     info: UInt16s,
@@ -194,7 +193,7 @@ def finish_lines(
     return first, last
 
 
-@njit(nogil=True, cache=True)
+@helper
 def evidence_of(info: UInt16s, start: Int, end: Int) -> Any:
     """How surprising the words start:end are together, in eighths of a nat."""
     total: Int = 0

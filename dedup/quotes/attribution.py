@@ -13,7 +13,7 @@ import pyarrow as pa
 from numba import njit
 from numpy.typing import NDArray
 
-from dedup.arrays import Int, Int64s, UInt16s, UInt32s, UInt64s
+from dedup.arrays import Int, Int64s, UInt16s, UInt32s, UInt64s, helper
 from dedup.text.shingles import shingle_hash
 from dedup.text.tokens import CHARACTER, COLON, LINE_START, MIX, PARAGRAPH, RARITY_MASK, TAG, tokenize
 
@@ -241,14 +241,14 @@ def _word_set(words: list[str]) -> NDArray[np.uint64]:
     return np.unique(np.array([_hash_word(tokens.hashes, *bound) for bound in bounds], np.uint64))
 
 
-@njit(nogil=True, cache=True)
+@helper
 def _hash_word(hashes: UInt32s, begin: Int, end: Int) -> Any:
     if end - begin == 1:
         return np.uint64(hashes[begin])
     return shingle_hash(hashes, begin, end - begin)
 
 
-@njit(nogil=True, cache=True)
+@helper
 def _mix_word(hash_: Int) -> Any:
     mixed = np.uint64(hash_) * MIX
     return mixed ^ (mixed >> np.uint64(31))
@@ -267,7 +267,7 @@ def _hash_names(offsets: Int64s, hashes: UInt32s) -> Any:
     return out
 
 
-@njit(nogil=True, cache=True)
+@helper
 def _fill(keys: UInt64s, names: UInt64s) -> None:
     mask = np.uint64(keys.shape[0] - 1)
     for name in names:
@@ -278,7 +278,7 @@ def _fill(keys: UInt64s, names: UInt64s) -> None:
             keys[slot] = name
 
 
-@njit(nogil=True, cache=True)
+@helper
 def _known(keys: UInt64s, name: Int) -> Any:
     mask = np.uint64(keys.shape[0] - 1)
     slot = (name >> np.uint64(20)) & mask
@@ -289,7 +289,7 @@ def _known(keys: UInt64s, name: Int) -> Any:
     return False
 
 
-@njit(nogil=True, cache=True)
+@helper
 def _among(words: UInt64s, hash_: Int) -> Any:
     low = 0
     high = words.shape[0]
@@ -302,7 +302,7 @@ def _among(words: UInt64s, hash_: Int) -> Any:
     return low < words.shape[0] and words[low] == hash_
 
 
-@njit(nogil=True, cache=True)
+@helper
 def closing_line(closers: UInt64s, hashes: UInt32s, info: UInt16s, at: Int, end: Int) -> Any:
     """Where a line that closes a quote ends, or `at` where none begins there."""
     if at >= end or not info[at] & LINE_START:
@@ -313,7 +313,7 @@ def closing_line(closers: UInt64s, hashes: UInt32s, info: UInt16s, at: Int, end:
     return stop if _among(closers, _hash_word(hashes, at, stop)) else at
 
 
-@njit(nogil=True, cache=True)
+@helper
 def _begins_word(words: UInt64s, hashes: UInt32s, info: UInt16s, at: Int, end: Int) -> Any:
     """Whether one of the words stands at `at`; in a script without spaces it is several tokens."""
     if _among(words, np.uint64(hashes[at])):
@@ -325,7 +325,7 @@ def _begins_word(words: UInt64s, hashes: UInt32s, info: UInt16s, at: Int, end: I
     return False
 
 
-@njit(nogil=True, cache=True)
+@helper
 def _longest_name(hashes: UInt32s, begin: Int, end: Int, keys: UInt64s) -> Any:
     """The longest known name among the words begin:end: (hash, its begin, its end), or (0, begin, begin)."""
     best = np.uint64(0)
@@ -344,7 +344,7 @@ def _longest_name(hashes: UInt32s, begin: Int, end: Int, keys: UInt64s) -> Any:
     return best, best_begin, best_end
 
 
-@njit(nogil=True, cache=True)
+@helper
 def _is_talk(info: UInt16s, begin: Int, end: Int) -> Any:
     """Whether a line of these words is what people say, and not what software puts above a quote.
 
@@ -358,7 +358,7 @@ def _is_talk(info: UInt16s, begin: Int, end: Int) -> Any:
     return end - begin >= FEWEST_TALK_WORDS and total < MOST_TALK_RARITY * (end - begin)
 
 
-@njit(nogil=True, cache=True)
+@helper
 def find_attributions(
     hashes: UInt32s,
     info: UInt16s,

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
-from dedup.arrays import Bytes, Int, Int32s, Int64s, UInt16s, UInt32s, UInt64s
+from dedup.arrays import Bytes, Int, Int32s, Int64s, UInt16s, UInt32s, UInt64s, helper
 from dedup.quotes.align import evidence_of
 from dedup.quotes.within import BOILERPLATE
 from dedup.text.shingles import shingle_hash
@@ -136,7 +136,7 @@ class StockTable(NamedTuple):
     shortest: Int
 
 
-@njit(nogil=True, cache=True)
+@helper
 def counted_shingles(starts: Int64s, ends: Int64s) -> Any:
     """How many shingles of passages (int64 [n], word positions each) are counted, at most; how many
     passages are shorter than a shingle; and the fewest words a passage has."""
@@ -151,7 +151,7 @@ def counted_shingles(starts: Int64s, ends: Int64s) -> Any:
     return total, short, shortest
 
 
-@njit(nogil=True, cache=True)
+@helper
 def fill_stock_table(
     starts: Int64s,
     ends: Int64s,
@@ -176,18 +176,18 @@ def fill_stock_table(
                 _set_bit(short_bits, shingle_hash(hashes, at, shortest))
 
 
-@njit(nogil=True, cache=True)
+@helper
 def _is_sampled(key: np.uint64) -> Any:
     return (key >> np.uint64(40)) % np.uint64(STOCK_SAMPLE) == 0
 
 
-@njit(nogil=True, cache=True)
+@helper
 def _set_bit(bits: UInt64s, key: np.uint64) -> None:
     bit = (key >> np.uint64(7)) & np.uint64(bits.shape[0] * 64 - 1)
     bits[bit >> np.uint64(6)] |= np.uint64(1) << (bit & np.uint64(63))
 
 
-@njit(nogil=True, cache=True)
+@helper
 def _has_bit(bits: UInt64s, key: np.uint64) -> Any:
     bit = (key >> np.uint64(7)) & np.uint64(bits.shape[0] * 64 - 1)
     return (bits[bit >> np.uint64(6)] >> (bit & np.uint64(63))) & np.uint64(1)
@@ -241,7 +241,7 @@ def count_threads(
                         _count(keys, mask, shingle_hash(hashes, at, words), thread, last_seen, counts)
 
 
-@njit(nogil=True, cache=True)
+@helper
 def _count(
     keys: UInt64s, mask: np.uint64, key: np.uint64, thread: Int, last_seen: Int32s, counts: Bytes
 ) -> None:
@@ -272,7 +272,7 @@ def stock_spans(
     return stock
 
 
-@njit(nogil=True, cache=True)
+@helper
 def find_slot(keys: UInt64s, mask: np.uint64, key: np.uint64) -> Any:
     """The slot of a key in an open hash table, or the empty one where it would go."""
     slot = key & mask

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from numba import njit
 from numpy.typing import NDArray
 
-from dedup.arrays import Bytes, Flags, Int, Int32s, Int64s, UInt16s, UInt64s
+from dedup.arrays import Bytes, Flags, Int, Int32s, Int64s, UInt16s, UInt64s, helper
 from dedup.text.tokens import PREFIXED, TAG, Tokens, utf8_buffers
 
 MARKS = pa.schema(
@@ -138,7 +138,7 @@ def _raw_points(
     return out
 
 
-@njit(nogil=True, cache=True)
+@helper
 def announce(
     spans: Int64s,
     names: UInt64s,
@@ -175,7 +175,7 @@ def announce(
     return found
 
 
-@njit(nogil=True, cache=True)
+@helper
 def named_at(spans: Int64s, names: UInt64s, first: Int, last: Int, word: Int) -> Any:
     """The name of the innermost mark around a word, 0 where there is none."""
     low = first

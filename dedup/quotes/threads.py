@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from numba import njit
 from numpy.typing import NDArray
 
-from dedup.arrays import inverse
+from dedup.arrays import helper, inverse
 from dedup.ids import codes, hash_strings, pair_keys
 from dedup.order import MISSING
 
@@ -86,7 +86,7 @@ def group_threads(
     return Threads(posts, offsets, windowed, thread_of)
 
 
-@njit(nogil=True, cache=True)
+@helper
 def _root(roots: NDArray[np.int64], post: int | np.int64) -> int | np.int64:
     while roots[post] != post:
         roots[post] = roots[roots[post]]
@@ -94,7 +94,7 @@ def _root(roots: NDArray[np.int64], post: int | np.int64) -> int | np.int64:
     return post
 
 
-@njit(nogil=True, cache=True)
+@helper
 def _union(roots: NDArray[np.int64], one: int | np.int64, two: int | np.int64) -> None:
     one = _root(roots, one)
     two = _root(roots, two)

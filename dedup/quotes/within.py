@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from dedup.arrays import Bytes, Int, Int32s, Int64s, UInt16s, UInt32s, UInt64s, grow_rows
+from dedup.arrays import Bytes, Int, Int32s, Int64s, UInt16s, UInt32s, UInt64s, grow_rows, helper
 from dedup.quotes.align import evidence_of, finish_lines, grow_chain
 from dedup.quotes.attribution import closing_line, find_attributions
 from dedup.quotes.marks import announce, named_at
@@ -58,13 +58,13 @@ RUN_START, RUN_SOURCE_START, RUN_LENGTH = range(3)
 SAME_AUTHOR, ATTRIBUTED, IN_MARK, WHOLE_LINES, IS_CODE, ACROSS, CHROME_BEFORE = (1 << i for i in range(7))
 
 
-@njit(nogil=True, cache=True)
+@helper
 def leaves(state: Int) -> bool:
     """Whether a word in this state is taken out of its post."""
     return state in (COPIED, CHROME, BOILERPLATE, IN_TAG, CHROME_AFTER)
 
 
-@njit(nogil=True, cache=True)
+@helper
 def _without_strays(info: UInt16s, end: Int, chain: Int64s, first: Int, last: Int) -> Any:
     """The runs of a chain, first:last, without one or two words of the next line or the one before.
 
@@ -85,7 +85,7 @@ def _without_strays(info: UInt16s, end: Int, chain: Int64s, first: Int, last: In
     return first, last
 
 
-@njit(nogil=True, cache=True)
+@helper
 def is_dense(
     info: UInt16s, start: Int, stop: Int, end: Int, matched: Int, runs: Int, same_author: Int
 ) -> Any:
@@ -113,14 +113,14 @@ def is_dense(
     )
 
 
-@njit(nogil=True, cache=True)
+@helper
 def is_code(info: UInt16s, start: Int, end: Int) -> Any:
     """Whether a passage is source code: most of its lines look like it, and little prose stands between."""
     share = _share_of(info, start, end, CODE)
     return share >= 70 or (share >= 40 and (100 - share) * (end - start) < 100 * MOST_PROSE_IN_CODE)
 
 
-@njit(nogil=True, cache=True)
+@helper
 def _is_own_line(info: UInt16s, state: Bytes, first: Int, last: Int) -> Any:
     """Whether the words first:last are own ones and stand on one line with the word `last`."""
     same = True
@@ -129,7 +129,7 @@ def _is_own_line(info: UInt16s, state: Bytes, first: Int, last: Int) -> Any:
     return same
 
 
-@njit(nogil=True, cache=True)
+@helper
 def _is_quoted(candidate: Int64s, source: Int, spans: Int64s, runs: Int64s) -> Any:
     """Whether most words of the source that a candidate's runs have stand in other passages already."""
     matched = np.int64(0)
@@ -161,7 +161,7 @@ def count_own(offsets: Int64s, info: UInt16s, state: Bytes) -> Any:
     return counts
 
 
-@njit(nogil=True, cache=True)
+@helper
 def _share_of(info: UInt16s, start: Int, end: Int, flag: Int) -> Any:
     """How many of the words start:end carry a flag, in percent."""
     count = 0
@@ -171,7 +171,7 @@ def _share_of(info: UInt16s, start: Int, end: Int, flag: Int) -> Any:
     return 100 * count // max(1, end - start)
 
 
-@njit(nogil=True, cache=True)
+@helper
 def _count_words(posts: Int64s, first: Int, last: Int, offsets: Int64s) -> Any:
     total = np.int64(0)
     for p in range(first, last):
@@ -179,12 +179,169 @@ def _count_words(posts: Int64s, first: Int, last: Int, offsets: Int64s) -> Any:
     return total
 
 
-@njit(nogil=True, cache=True)
+@helper
 def _table_size(words: Int) -> Any:
     size = np.int64(64)
     while size < 2 * words:
         size *= 2
     return size
+
+
+@helper
+def _find_candidates(
+    posts: Int64s,
+    d: Int,
+    window: Int,
+    offsets: Int64s,
+    hashes: UInt32s,
+    info: UInt16s,
+    state: Bytes,
+    slot_key: UInt64s,
+    mask: np.uint64,
+    slot_first: Int32s,
+    posting_next: Int32s,
+    posting_at: Int64s,
+    posting_post: Int32s,
+    diagonal_key: Int64s,
+    diagonal_start: Int64s,
+    diagonal_end: Int64s,
+    attributions: Int64s,
+    attribution_count: Int,
+    anchor: Int,
+    max_gap: Int,
+    mark_flags: Int,
+    chain: Int64s,
+    candidates: Int64s,
+    runs: Int64s,
+) -> Any:
+    """Seeds of the post number d → exact runs → chains: rows of `candidates` (as spans) and their `runs`.
+
+    Returns how many candidates there are, or -1 when there are more than fit in. A kernel of its own, as in
+    one that makes arrays anew numba counts references to them for every word.
+    """
+    post = posts[d]
+    begin = offsets[post]
+    end = offsets[post + 1]
+    count = np.int64(0)
+    run_count = np.int64(0)
+    long_source: Int = np.int32(-1)
+    long_end: Int = np.int64(0)
+    for i in range(begin, end - SEED_WORDS + 1):
+        if state[i] == BOILERPLATE:
+            continue
+        key = shingle_hash(hashes, i, SEED_WORDS)
+        slot = key & mask
+        while slot_key[slot] != 0 and slot_key[slot] != key:
+            slot = (slot + np.uint64(1)) & mask
+        if slot_key[slot] == 0:
+            continue
+        posting = slot_first[slot]
+        while posting >= 0:
+            j = posting_at[posting]
+            source = posting_post[posting]
+            posting = posting_next[posting]
+            if window > 0 and d - source > window:
+                continue
+            # in the midst of a long run the same source has nothing better; periodic text would
+            # have a run on every diagonal
+            if source == long_source and i + SEED_WORDS < long_end:
+                continue
+            diagonal = j - i
+            cell = diagonal & 4095
+            if diagonal_key[cell] == diagonal and diagonal_start[cell] <= i < diagonal_end[cell]:
+                continue
+            source_begin = offsets[posts[source]]
+            source_end = offsets[posts[source] + 1]
+            n = 0
+            while i + n < end and j + n < source_end and hashes[i + n] == hashes[j + n]:
+                n += 1
+            if n < SEED_WORDS:
+                continue
+            back = 0
+            while (
+                i - back - 1 >= begin
+                and j - back - 1 >= source_begin
+                and hashes[i - back - 1] == hashes[j - back - 1]
+            ):
+                back += 1
+            diagonal_key[cell] = diagonal
+            diagonal_start[cell] = i - back
+            diagonal_end[cell] = i + n
+            if n + back >= LONG_RUN_WORDS:
+                long_source = source
+                long_end = i + n
+            evidence = evidence_of(info, i - back, i + n)
+            starts_line = info[i - back] & LINE_START
+            ends_line = i + n >= end or info[i + n] & LINE_START
+            if evidence < anchor and not (starts_line and ends_line) and not info[i] & mark_flags:
+                announced = False
+                for t in range(attribution_count):
+                    announced = announced or attributions[t, 1] == i - back or attributions[t, 2] == i - back
+                if not announced:
+                    continue
+            first, last = grow_chain(
+                hashes,
+                info,
+                i - back,
+                j - back,
+                n + back,
+                begin,
+                end,
+                source_begin,
+                source_end,
+                max_gap,
+                chain,
+            )
+            for r in range(first, last):
+                other = chain[r, 1] - chain[r, 0]
+                cell = other & 4095
+                # a run that comes later on its diagonal says nothing of what stands before it
+                if diagonal_key[cell] != other or diagonal_end[cell] <= chain[first, 0]:
+                    diagonal_key[cell] = other
+                    diagonal_start[cell] = chain[r, 0]
+                diagonal_start[cell] = min(diagonal_start[cell], chain[r, 0])
+                diagonal_end[cell] = chain[r, 0] + chain[r, 2]
+            first, last = finish_lines(
+                hashes, info, begin, end, source_begin, source_end, max_gap, chain, first, last
+            )
+            # words past a line end of ours that the source has on one line agree by chance
+            while last - first > 0:
+                tail = chain[last - 1, 0] + chain[last - 1, 2]
+                cut: Int = np.int64(0)
+                for back_words in range(1, 3):
+                    k = tail - back_words
+                    if k <= chain[last - 1, 0] or tail >= end or info[tail] & LINE_START:
+                        break
+                    if info[k] & LINE_START:
+                        if not info[chain[last - 1, 1] + k - chain[last - 1, 0]] & LINE_START:
+                            cut = back_words
+                        break
+                chain[last - 1, 2] -= cut
+                break
+            first, last = _without_strays(info, end, chain, first, last)
+            if last <= first:
+                continue
+            if count == candidates.shape[0] or run_count + last - first > runs.shape[0]:
+                return np.int64(-1)
+            matched = np.int64(0)
+            surprise = np.int64(0)
+            candidates[count, FIRST_RUN] = run_count
+            for r in range(first, last):
+                for column in range(3):
+                    runs[run_count, column] = chain[r, column]
+                run_count += 1
+                matched += chain[r, 2]
+                surprise += evidence_of(info, chain[r, 0], chain[r, 0] + chain[r, 2])
+            candidates[count, POST] = post
+            candidates[count, START] = chain[first, 0]
+            candidates[count, END] = chain[last - 1, 0] + chain[last - 1, 2]
+            candidates[count, SOURCE] = source
+            candidates[count, EVIDENCE] = surprise
+            candidates[count, MATCHED] = matched
+            candidates[count, FLAGS] = 0
+            candidates[count, LAST_RUN] = run_count
+            count += 1
+    return count
 
 
 @njit(nogil=True, cache=True)
@@ -298,129 +455,39 @@ def find_within(
                 attribution_names,
                 attribution_count,
             )
-        # -- seeds → exact runs → chains
-        candidate_count = 0
-        candidate_run_count = 0
-        long_source: Int = np.int32(-1)
-        long_end: Int = np.int64(0)
-        for i in range(begin, end - SEED_WORDS + 1 if fresh else begin):
-            if state[i] == BOILERPLATE:
-                continue
-            key = shingle_hash(hashes, i, SEED_WORDS)
-            slot = key & mask
-            while slot_key[slot] != 0 and slot_key[slot] != key:
-                slot = (slot + np.uint64(1)) & mask
-            if slot_key[slot] == 0:
-                continue
-            posting = slot_first[slot]
-            while posting >= 0:
-                j = posting_at[posting]
-                source = posting_post[posting]
-                posting = posting_next[posting]
-                if window > 0 and d - source > window:
-                    continue
-                # in the midst of a long run the same source has nothing better; periodic text would
-                # have a run on every diagonal
-                if source == long_source and i + SEED_WORDS < long_end:
-                    continue
-                diagonal = j - i
-                cell = diagonal & 4095
-                if diagonal_key[cell] == diagonal and diagonal_start[cell] <= i < diagonal_end[cell]:
-                    continue
-                source_begin = offsets[posts[source]]
-                source_end = offsets[posts[source] + 1]
-                n = 0
-                while i + n < end and j + n < source_end and hashes[i + n] == hashes[j + n]:
-                    n += 1
-                if n < SEED_WORDS:
-                    continue
-                back = 0
-                while (
-                    i - back - 1 >= begin
-                    and j - back - 1 >= source_begin
-                    and hashes[i - back - 1] == hashes[j - back - 1]
-                ):
-                    back += 1
-                diagonal_key[cell] = diagonal
-                diagonal_start[cell] = i - back
-                diagonal_end[cell] = i + n
-                if n + back >= LONG_RUN_WORDS:
-                    long_source = source
-                    long_end = i + n
-                evidence = evidence_of(info, i - back, i + n)
-                starts_line = info[i - back] & LINE_START
-                ends_line = i + n >= end or info[i + n] & LINE_START
-                if evidence < anchor and not (starts_line and ends_line) and not info[i] & mark_flags:
-                    announced = False
-                    for t in range(attribution_count):
-                        announced = (
-                            announced or attributions[t, 1] == i - back or attributions[t, 2] == i - back
-                        )
-                    if not announced:
-                        continue
-                first, last = grow_chain(
-                    hashes,
-                    info,
-                    i - back,
-                    j - back,
-                    n + back,
-                    begin,
-                    end,
-                    source_begin,
-                    source_end,
-                    max_gap,
-                    chain,
-                )
-                for r in range(first, last):
-                    other = chain[r, 1] - chain[r, 0]
-                    cell = other & 4095
-                    # a run that comes later on its diagonal says nothing of what stands before it
-                    if diagonal_key[cell] != other or diagonal_end[cell] <= chain[first, 0]:
-                        diagonal_key[cell] = other
-                        diagonal_start[cell] = chain[r, 0]
-                    diagonal_start[cell] = min(diagonal_start[cell], chain[r, 0])
-                    diagonal_end[cell] = chain[r, 0] + chain[r, 2]
-                first, last = finish_lines(
-                    hashes, info, begin, end, source_begin, source_end, max_gap, chain, first, last
-                )
-                # words past a line end of ours that the source has on one line agree by chance
-                while last - first > 0:
-                    tail = chain[last - 1, 0] + chain[last - 1, 2]
-                    cut: Int = np.int64(0)
-                    for back_words in range(1, 3):
-                        k = tail - back_words
-                        if k <= chain[last - 1, 0] or tail >= end or info[tail] & LINE_START:
-                            break
-                        if info[k] & LINE_START:
-                            if not info[chain[last - 1, 1] + k - chain[last - 1, 0]] & LINE_START:
-                                cut = back_words
-                            break
-                    chain[last - 1, 2] -= cut
-                    break
-                first, last = _without_strays(info, end, chain, first, last)
-                if last <= first:
-                    continue
-                while candidate_run_count + last - first > candidate_runs.shape[0]:
-                    candidate_runs = grow_rows(candidate_runs)
-                if candidate_count == candidates.shape[0]:
-                    candidates = grow_rows(candidates)
-                matched = np.int64(0)
-                surprise = np.int64(0)
-                candidates[candidate_count, FIRST_RUN] = candidate_run_count
-                for r in range(first, last):
-                    candidate_runs[candidate_run_count] = chain[r]
-                    candidate_run_count += 1
-                    matched += chain[r, 2]
-                    surprise += evidence_of(info, chain[r, 0], chain[r, 0] + chain[r, 2])
-                candidates[candidate_count, POST] = post
-                candidates[candidate_count, START] = chain[first, 0]
-                candidates[candidate_count, END] = chain[last - 1, 0] + chain[last - 1, 2]
-                candidates[candidate_count, SOURCE] = source
-                candidates[candidate_count, EVIDENCE] = surprise
-                candidates[candidate_count, MATCHED] = matched
-                candidates[candidate_count, FLAGS] = 0
-                candidates[candidate_count, LAST_RUN] = candidate_run_count
-                candidate_count += 1
+        candidate_count: Int = np.int64(0)
+        while fresh:
+            candidate_count = _find_candidates(
+                posts,
+                d,
+                window,
+                offsets,
+                hashes,
+                info,
+                state,
+                slot_key,
+                mask,
+                slot_first,
+                posting_next,
+                posting_at,
+                posting_post,
+                diagonal_key,
+                diagonal_start,
+                diagonal_end,
+                attributions,
+                attribution_count,
+                anchor,
+                max_gap,
+                mark_flags,
+                chain,
+                candidates,
+                candidate_runs,
+            )
+            if candidate_count >= 0:
+                break
+            candidates = grow_rows(candidates)
+            candidate_runs = grow_rows(candidate_runs)
+            diagonal_end[:] = -1
 
         # -- accept the strongest first; what overlaps keeps its uncovered part
         attribution_used[:] = False

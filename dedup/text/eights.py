@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
+
+from dedup.arrays import helper
 
 SIZE = 8
 """Bytes of a word. `load` and `store` look at nothing but the offset: so much must follow it."""
@@ -59,20 +61,20 @@ def _place(context: Any, builder: Any, signature: Any, values: Any) -> Any:
     return builder.bitcast(builder.gep(array.data, [values[1]]), ir.IntType(64).as_pointer())
 
 
-@njit(nogil=True, cache=True)
+@helper
 def equal(word: np.uint64, byte: int) -> np.uint64:
     """A mask whose first byte is the first that equals `byte`; those after it may be wrong."""
     other = word ^ (np.uint64(byte) * _EACH)
     return (other - _EACH) & ~other & HIGHS
 
 
-@njit(nogil=True, cache=True)
+@helper
 def below(word: np.uint64, byte: int) -> np.uint64:
     """A mask whose first byte is the first below `byte` (at most 128); those after it may be wrong."""
     return (word - np.uint64(byte) * _EACH) & ~word & HIGHS
 
 
-@njit(nogil=True, cache=True)
+@helper
 def copy(data: NDArray[np.uint8], start: int, end: int, text: NDArray[np.uint8], to: int) -> int:
     """Copy the bytes start:end of `data` to `text`, from `to` on; the offset behind them.
 

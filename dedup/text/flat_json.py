@@ -14,6 +14,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from dedup.arrays import helper
 from dedup.text import eights
 
 STRING = 1
@@ -137,7 +138,7 @@ def copy_strings(scanned: Scanned, fields: NDArray[np.int64]) -> tuple[NDArray[n
     return offsets, text[:size]
 
 
-@njit(nogil=True, cache=True)
+@helper
 def _scan(
     data: NDArray[np.uint8],
     piece_starts: NDArray[np.int64],
@@ -232,7 +233,7 @@ def _scan(
     return count
 
 
-@njit(nogil=True, cache=True)
+@helper
 def _blank(data: NDArray[np.uint8], at: int, end: int) -> int:
     """The offset behind white space."""
     while at < end and (data[at] == 32 or data[at] == 9 or data[at] == 10 or data[at] == 13):
@@ -240,7 +241,7 @@ def _blank(data: NDArray[np.uint8], at: int, end: int) -> int:
     return at
 
 
-@njit(nogil=True, cache=True)
+@helper
 def _string(data: NDArray[np.uint8], at: int, end: int, refused: np.uint64) -> tuple[int, int]:
     """The offset behind the quote that closes a string, or -1, and whether it holds escapes, as its kind."""
     kind = STRING
@@ -269,7 +270,7 @@ def _string(data: NDArray[np.uint8], at: int, end: int, refused: np.uint64) -> t
                 return -1, kind
 
 
-@njit(nogil=True, cache=True)
+@helper
 def _mix_key(hash_: np.uint64, data: NDArray[np.uint8], start: int, end: int) -> np.uint64:
     while start < end:
         word = np.uint64(0)
@@ -285,14 +286,14 @@ def _mix_key(hash_: np.uint64, data: NDArray[np.uint8], start: int, end: int) ->
     return (hash_ ^ np.uint64(1)) * _MIX  # so that it matters where a key ends
 
 
-@njit(nogil=True, cache=True)
+@helper
 def _run_ends(word: np.uint64, refused: np.uint64) -> np.uint64:
     """A mask of the bytes of a word that do not stand for themselves in a string."""
     found = eights.equal(word, ord('"')) | eights.equal(word, ord("\\")) | eights.below(word, 32)
     return found | word & refused
 
 
-@njit(nogil=True, cache=True)
+@helper
 def _run(data: NDArray[np.uint8], at: int, end: int, refused: np.uint64) -> int:
     """The offset behind the bytes that stand for themselves in a string."""
     while at + eights.SIZE <= end:
@@ -305,7 +306,7 @@ def _run(data: NDArray[np.uint8], at: int, end: int, refused: np.uint64) -> int:
     return at
 
 
-@njit(nogil=True, cache=True)
+@helper
 def _unit(data: NDArray[np.uint8], at: int, end: int) -> int:
     """The UTF-16 code unit that the escape at `at` stands for, or -1."""
     if at + 6 > end or data[at] != ord("\\") or data[at + 1] != ord("u"):
@@ -319,7 +320,7 @@ def _unit(data: NDArray[np.uint8], at: int, end: int) -> int:
     return unit
 
 
-@njit(nogil=True, cache=True)
+@helper
 def _literal(data: NDArray[np.uint8], at: int, end: int) -> tuple[int, int]:
     """The offset behind a number, true, false or null, or -1, and its kind."""
     byte = data[at]
@@ -355,14 +356,14 @@ def _literal(data: NDArray[np.uint8], at: int, end: int) -> tuple[int, int]:
     return at if at - start <= _MAX_DIGITS else -1, kind
 
 
-@njit(nogil=True, cache=True)
+@helper
 def _digits(data: NDArray[np.uint8], at: int, end: int) -> int:
     while at < end and ord("0") <= data[at] <= ord("9"):
         at += 1
     return at
 
 
-@njit(nogil=True, cache=True)
+@helper
 def _word(data: NDArray[np.uint8], at: int, end: int, word: bytes) -> int:
     if at + len(word) > end:
         return -1
@@ -453,7 +454,7 @@ def _copy_strings(
     return to
 
 
-@njit(nogil=True, cache=True)
+@helper
 def _encode(point: int, text: NDArray[np.uint8], to: int) -> int:
     """Write a code point that is no surrogate as UTF-8; the offset behind it."""
     if point < 0x80:

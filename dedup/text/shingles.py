@@ -11,12 +11,13 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from dedup.arrays import helper
 from dedup.text.tokens import MIX
 
 _SHIFT = np.uint64(29)
 
 
-@njit(nogil=True, cache=True)
+@helper
 def shingle_hash(hashes: NDArray[np.uint32], at: int, words: int) -> np.uint64:
     """Hash of the `words` words from `at` on (uint64)."""
     mixed = np.uint64(words) * MIX
@@ -26,7 +27,7 @@ def shingle_hash(hashes: NDArray[np.uint32], at: int, words: int) -> np.uint64:
     return mixed
 
 
-@njit(nogil=True, cache=True)
+@helper
 def own_words(
     hashes: NDArray[np.uint32], state: NDArray[np.uint8], begin: int, end: int, own: NDArray[np.uint32]
 ) -> int:
@@ -38,7 +39,7 @@ def own_words(
     return count
 
 
-@njit(nogil=True, cache=True)
+@helper
 def count_shingles(words: int, shingle_words: int) -> int:
     """How many shingles so many words have, repeated ones counted each time."""
     return max(words - shingle_words + 1, min(words, 1))
@@ -65,7 +66,7 @@ def shingle_set(
     return count
 
 
-@njit(nogil=True, cache=True)
+@helper
 def similarity_of_sets(a: NDArray[np.uint64], b: NDArray[np.uint64]) -> float:
     """Jaccard similarity of two sorted arrays without repetitions; 0 when one is empty."""
     i = 0

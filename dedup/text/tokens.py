@@ -16,6 +16,7 @@ import pyarrow as pa
 from numba import njit
 from numpy.typing import NDArray
 
+from dedup.arrays import helper
 from dedup.text.tables import (
     BLANK,
     COMBINING,
@@ -104,7 +105,7 @@ def tokenize(texts: pa.Array, tables: Tables | None = None) -> Tokens:
     )
 
 
-@njit(nogil=True, cache=True)
+@helper
 def _decode(data: NDArray[np.uint8], at: int, end: int) -> tuple[np.int32, int]:
     """The code point at a byte offset, and the offset after it."""
     first = np.int32(data[at])
@@ -136,7 +137,7 @@ def _rarity_of(
     return np.uint16(RARE_CHARACTER) if single else np.uint16(RAREST)
 
 
-@njit(nogil=True, cache=True)
+@helper
 def _url_end(data: NDArray[np.uint8], at: int, end: int, classes: NDArray[np.uint8]) -> int:
     """Where a URL that begins at `at` ends, or `at` when none does."""
     i = at
@@ -184,7 +185,7 @@ def _url_end(data: NDArray[np.uint8], at: int, end: int, classes: NDArray[np.uin
     return i if i > least else at
 
 
-@njit(nogil=True, cache=True)
+@helper
 def _close_line(
     info: NDArray[np.uint16],
     first: np.int64,
@@ -214,7 +215,7 @@ def _close_line(
         info[last - 1] |= COLON
 
 
-@njit(nogil=True, cache=True)
+@helper
 def _mix_point(
     hash_: np.uint64,
     char: np.int32,

@@ -11,6 +11,8 @@ import pyarrow.compute as pc
 from numba import njit
 from numpy.typing import NDArray
 
+from dedup.arrays import helper
+
 _NULL = pa.scalar("null", pa.large_string())
 _EMPTY = pa.scalar("", pa.large_string())
 _COMMA = pa.scalar(",", pa.large_string())
@@ -96,7 +98,7 @@ def column_bytes(column: pa.Array) -> tuple[bytes, NDArray[np.int64]]:
     return data.slice(start, end - start).to_pybytes() if end > start else b"", ends[1:] - start
 
 
-@njit(nogil=True, cache=True)
+@helper
 def _measure_strings(
     text: NDArray[np.uint8],
     ends: NDArray[np.int64],

@@ -13,6 +13,7 @@ import pyarrow as pa
 from numba import njit
 from numpy.typing import NDArray
 
+from dedup.arrays import helper
 from dedup.text import eights
 from dedup.text.flat_json import (
     ARRAY,
@@ -88,7 +89,7 @@ def more_fields(plain: Plain, others: list[bytes]) -> pa.LargeStringArray:
     return pa.LargeStringArray.from_buffers(rows, pa.py_buffer(offsets), pa.py_buffer(text[:size]))
 
 
-@njit(nogil=True, cache=True)
+@helper
 def _find_plain(
     data: NDArray[np.uint8],
     begins: NDArray[np.int64],
