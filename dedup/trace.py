@@ -172,7 +172,7 @@ def write_row(
     return rows, count + 1
 
 
-@helper
+@njit(nogil=True, cache=True)
 def write_rows(
     rows: Int64s,
     count: Int,

@@ -38,7 +38,9 @@ class KeyedSums(msgspec.Struct):
 
     def merge(self, other: KeyedSums) -> None:
         """Add the sums of another one with the same columns."""
-        self._add(other.table())
+        for sums in (other._merged, *other._pending):
+            if sums.num_rows:
+                self._add(sums)
 
     def table(self) -> pa.Table:
         """`key` and the sums, one row a distinct key, in no order that means anything."""
