@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from collections.abc import Callable
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 from numba import njit
@@ -18,7 +19,8 @@ Flags: TypeAlias = NDArray[np.bool_]
 Int: TypeAlias = Any
 """A whole number inside a kernel: Python's or one of NumPy's, which mypy does not let mix."""
 
-helper: Any = njit(nogil=True, cache=True, _nrt=False)
+Kernel = TypeVar("Kernel", bound=Callable[..., Any])
+helper: Callable[[Kernel], Kernel] = njit(nogil=True, cache=True, _nrt=False)  # type: ignore[call-overload]
 """Makes a kernel of a function that makes no arrays and gives none back, as most do that kernels call.
 
 Numba counts references to the arrays of all others, by atomic operations, at each call: for kernels that

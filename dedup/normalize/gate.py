@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import Any
 
 import ftfy.chardata
 import numpy as np
@@ -118,7 +119,7 @@ def _tables(
 
 
 @helper
-def _flag(data, bounds, masks, rule_ends, kinds, flagged):  # type: ignore[no-untyped-def]
+def _flag(data: Any, bounds: Any, masks: Any, rule_ends: Any, kinds: Any, flagged: Any) -> Any:
     begins, ends = rule_ends[0], rule_ends[1]
     one, none = np.uint64(1), np.uint64(0)
     for post in range(flagged.size):

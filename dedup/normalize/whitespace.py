@@ -16,7 +16,7 @@ Text that has been tidied stays as it is when tidied again.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -100,7 +100,7 @@ _CLOSER[[*b"\t\n\x0b\x0c\r ", 0xC2, 0xE1, 0xE2, 0xE3, 0xEF]] = 1
 
 
 @helper
-def _kind(data, at, end):  # type: ignore[no-untyped-def]
+def _kind(data: Any, at: Any, end: Any) -> Any:
     """Kind of the character at `at`, and its size in bytes where that is not ordinary.
 
     0 ordinary; 1 blank that may stay, 2 other blank; 3 line feed, 4 other line break; without width:
@@ -141,7 +141,7 @@ def _kind(data, at, end):  # type: ignore[no-untyped-def]
 
 
 @helper
-def _code(data, at):  # type: ignore[no-untyped-def]
+def _code(data: Any, at: Any) -> Any:
     """The code point that begins at byte `at`."""
     lead = np.int64(data[at])
     if lead < 0x80:
@@ -159,7 +159,7 @@ def _code(data, at):  # type: ignore[no-untyped-def]
 
 
 @helper
-def _stays(kind, zwj, before, after):  # type: ignore[no-untyped-def]
+def _stays(kind: Any, zwj: Any, before: Any, after: Any) -> Any:
     """Whether a joiner or zero-width space has work to do between two code points (-1: none)."""
     if kind == 7:
         unspaced = True
@@ -187,7 +187,7 @@ def _stays(kind, zwj, before, after):  # type: ignore[no-untyped-def]
 
 
 @helper
-def _copy(data, begin, end, tidy, out):  # type: ignore[no-untyped-def]
+def _copy(data: Any, begin: Any, end: Any, tidy: Any, out: Any) -> Any:
     """Copy bytes to `tidy` from place `out` on; the place after them."""
     source, target = data[begin:end], tidy[out:]  # views spare each index the check for a negative one
     for step in range(source.size):
@@ -196,7 +196,17 @@ def _copy(data, begin, end, tidy, out):  # type: ignore[no-untyped-def]
 
 
 @helper
-def _tidy(data, bounds, tidy, tidy_bounds, change_bounds, starts, ends, new, new_bounds):  # type: ignore[no-untyped-def]
+def _tidy(
+    data: Any,
+    bounds: Any,
+    tidy: Any,
+    tidy_bounds: Any,
+    change_bounds: Any,
+    starts: Any,
+    ends: Any,
+    new: Any,
+    new_bounds: Any,
+) -> Any:
     """Fill the output arrays and return the number of changes, of which only what fits is written."""
     room = starts.size
     out = count = told = 0  # bytes of tidy text, changes, bytes of replacements

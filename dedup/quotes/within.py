@@ -387,8 +387,8 @@ def find_within(
     are nowhere earlier is a span of source -1 without runs: its words stay the post's own.
     """
     most = np.int64(0)
-    for thread in range(windows.shape[0]):
-        most = max(most, _count_words(posts, thread_offsets[thread], thread_offsets[thread + 1], offsets))
+    for number in range(windows.shape[0]):
+        most = max(most, _count_words(posts, thread_offsets[number], thread_offsets[number + 1], offsets))
     size = _table_size(most)
     mask = np.uint64(size - 1)
     slot_key = np.empty(size, np.uint64)
