@@ -21,7 +21,7 @@ from dedup import memo
 from dedup.config import Config
 from dedup.errors import InputError, OutputError
 from dedup.outputs import FORMAT, MANIFEST, OURS, RUN_FACTS, is_finished, load_manifest, versions
-from dedup.readers.sources import STANDARD_INPUT
+from dedup.readers.sources import STANDARD_INPUT, is_address
 from dedup.writers.atomic import WORK_FOLDER, sync_folder
 
 _MARKER, _LOCK = "run-started.json", "lock"
@@ -78,6 +78,9 @@ def claim(
     or one that an input lies in.
     """
     where, inputs = str(out), list(inputs)
+    if is_address(out):
+        hint = "dedup writes folders: mount the store, or copy the output there."
+        raise OutputError("is the address of a store, not a folder.", where=where, hint=hint)
     if out.exists() and not out.is_dir():
         raise OutputError("is a file, not a folder.", where=where, hint="Choose another --output.")
     _refuse_inputs_inside(out, inputs)

@@ -7,6 +7,7 @@ import glob
 import hashlib
 import lzma
 import os
+import re
 import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -23,6 +24,7 @@ from dedup.readers.base import ByteStream
 from dedup.stopping import temporary_folder
 
 STANDARD_INPUT = "-"
+_SCHEME = re.compile("[A-Za-z][A-Za-z0-9+.-]+:(?=/)")  # one letter is a drive; pathlib makes // one /
 COMPRESSION_SUFFIXES = (".gz", ".zst", ".bz2", ".xz")
 
 # A piece of compressed input; small, because zstd gives all that a piece holds at once: 128 MB at the worst.
@@ -119,7 +121,15 @@ def _files_of(path: str) -> list[str]:
     raise InputError("does not exist.", where=path, hint=_nearest(path))
 
 
+def is_address(path: str | os.PathLike[str]) -> bool:
+    """Whether a path is the address of a store (`s3://bucket/dump.jsonl`), and no folder here is named so."""
+    scheme = _SCHEME.match(os.fspath(path))
+    return scheme is not None and not Path(scheme[0]).is_dir()
+
+
 def _nearest(path: str) -> str:
+    if is_address(path):
+        return "It is the address of a store; dedup reads files: mount the store, or copy from it."
     parent = Path(path).parent
     if not parent.is_dir():
         return f"There is no folder {parent} either."
