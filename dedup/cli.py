@@ -192,7 +192,7 @@ def clean(
     and manifest.json.
     """
     config, start = flags.config_from(context.params), flags.engine_from(context.params)
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy starts them as soon as it is loaded
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # else numpy starts threads that nothing uses
     from dedup import own_process
 
     own_process.prepare()

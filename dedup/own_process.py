@@ -1,4 +1,7 @@
-"""What a process may do to itself when it is ours: the command line's and its workers, not a notebook's."""
+"""What a process does to itself: to be quicker where it is ours, and to give memory back in any.
+
+`prepare` is for the command line and its workers: in a notebook others want BLAS, and their own settings.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ import pyarrow as pa
 # mallopt(3)
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 _MOST_MMAP_THRESHOLD = 32 << 20
+"""Bytes; glibc takes no more. What is larger goes back at once."""
 _KEPT_BYTES = 256 << 20
 _MOST_YOUNG_OBJECTS = 50_000
 

@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit
 
 from dedup.arrays import Bytes, Int, Int32s, Int64s, UInt16s, UInt32s, UInt64s, grow_rows, helper
-from dedup.quotes.align import evidence_of, grow_chain
+from dedup.quotes.align import evidence_of, exact_run, grow_chain
 from dedup.quotes.within import (
     ACROSS,
     CODE_COPY,
@@ -190,16 +190,7 @@ def grow_seeds(
             end += 1
         source_begin = offsets[source]
         source_end = offsets[source + 1]
-        forward = np.int64(0)
-        while here + forward < end and there + forward < source_end:
-            if hashes[here + forward] != hashes[there + forward]:
-                break
-            forward += 1
-        back = np.int64(0)
-        while here - back - 1 >= begin and there - back - 1 >= source_begin:
-            if hashes[here - back - 1] != hashes[there - back - 1]:
-                break
-            back += 1
+        back, forward = exact_run(hashes, here, there, begin, end, source_begin, source_end)
         first, last = grow_chain(
             hashes,
             info,

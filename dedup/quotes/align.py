@@ -76,6 +76,28 @@ def _adds_lines(info: UInt16s, here: Int, skipped: Int, skipped_there: Int) -> A
 
 
 @helper
+def exact_run(
+    hashes: UInt32s, here: Int, there: Int, begin: Int, end: Int, source_begin: Int, source_end: Int
+) -> Any:
+    """How many words before `here`, and from there on, equal those at `there` in the source."""
+    forward = np.int64(0)
+    while (
+        here + forward < end
+        and there + forward < source_end
+        and hashes[here + forward] == hashes[there + forward]
+    ):
+        forward += 1
+    back = np.int64(0)
+    while (
+        here - back - 1 >= begin
+        and there - back - 1 >= source_begin
+        and hashes[here - back - 1] == hashes[there - back - 1]
+    ):
+        back += 1
+    return back, forward
+
+
+@helper
 def grow_chain(
     hashes: UInt32s,
     info: UInt16s,

@@ -28,6 +28,7 @@ SAMPLED_FROM_WORDS = 64
 """Of the shingles of longer passages one in STOCK_SAMPLE is counted: by its hash, so everywhere the same."""
 STOCK_SAMPLE = 8
 _BLOCK: Int = np.int64(1024)
+"""Shingles of a post that are looked up in the filter before any of them in the table."""
 
 
 @njit(nogil=True, cache=True)

@@ -18,7 +18,7 @@ import numpy as np
 from numba import njit
 
 from dedup.arrays import Bytes, Int, Int32s, Int64s, UInt16s, UInt32s, UInt64s, grow_rows, helper
-from dedup.quotes.align import evidence_of, finish_lines, grow_chain
+from dedup.quotes.align import evidence_of, exact_run, finish_lines, grow_chain
 from dedup.quotes.attribution import closing_line, find_attributions
 from dedup.quotes.marks import announce, named_at
 from dedup.text.shingles import shingle_hash
@@ -252,18 +252,9 @@ def _find_candidates(
                 continue
             source_begin = offsets[posts[source]]
             source_end = offsets[posts[source] + 1]
-            n = 0
-            while i + n < end and j + n < source_end and hashes[i + n] == hashes[j + n]:
-                n += 1
+            back, n = exact_run(hashes, i, j, begin, end, source_begin, source_end)
             if n < SEED_WORDS:
                 continue
-            back = 0
-            while (
-                i - back - 1 >= begin
-                and j - back - 1 >= source_begin
-                and hashes[i - back - 1] == hashes[j - back - 1]
-            ):
-                back += 1
             diagonal_key[cell] = diagonal
             diagonal_start[cell] = i - back
             diagonal_end[cell] = i + n
@@ -373,7 +364,7 @@ def find_within(
     """The copied passages of threads.
 
     posts: int64 [n], the posts of one thread after the other, those of a thread in the order in which their
-    words lie; thread_offsets: int64 [threads + 1]. A thread of one post has no passages.
+    words lie (of two, in either); thread_offsets: int64 [threads + 1]. A thread of one post has no passages.
     windows: int64 [threads]; a source stands at most so many posts of the thread before (0: any).
     offsets, hashes, info: the words of all posts (see `Tokens`).
     state: uint8 [words], what each word is; copied words are set here.
@@ -388,6 +379,8 @@ def find_within(
     """
     most = np.int64(0)
     for number in range(windows.shape[0]):
+        if thread_offsets[number + 1] - thread_offsets[number] < 2:
+            continue  # nothing is looked up in it
         most = max(most, _count_words(posts, thread_offsets[number], thread_offsets[number + 1], offsets))
     size = _table_size(most)
     mask = np.uint64(size - 1)
@@ -426,16 +419,16 @@ def find_within(
                 thread += 1
                 first_post = thread_offsets[thread]
                 last_post = thread_offsets[thread + 1]
+            if last_post - first_post < 2:
+                continue
             window = windows[thread]
             size = _table_size(_count_words(posts, first_post, last_post, offsets))
             mask = np.uint64(size - 1)
             slot_key[:size] = 0
             slot_count[:size] = 0
             postings = 0
-            # what a post leaves here ends before the next one of the thread begins
+            # what a post leaves here ends before the next one of the thread begins; the first leaves nothing
             diagonal_end[:] = -1
-        if last_post - first_post < 2:
-            continue
         post = posts[d]
         begin = offsets[post]
         end = offsets[post + 1]
