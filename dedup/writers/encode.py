@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dedup.writers.columns import (
-    column_bytes,
+    Text,
     join,
     json_array,
     json_members,
@@ -20,6 +20,7 @@ from dedup.writers.columns import (
     json_ratios,
     json_strings,
     more_members,
+    write,
 )
 from dedup.writers.metadata import (
     OWN_KEYS,
@@ -82,7 +83,7 @@ def encode_corpus(batch: pa.RecordBatch) -> CorpusLines:
     created = more_members(json_members(created=json_strings(posts["created"].filter(dated))), dated)
     metadata = json_metadata(posts, first_seen)
     lines = join("{", start, created, ',"metadata":', metadata, "}\n")
-    return CorpusLines(column_bytes(lines)[0], posts.num_rows, first_seen)
+    return CorpusLines(write(lines).data.tobytes(), posts.num_rows, first_seen)
 
 
 def encode_provenance(batch: pa.RecordBatch) -> ProvenanceLines:
@@ -105,13 +106,14 @@ def encode_provenance(batch: pa.RecordBatch) -> ProvenanceLines:
     posts = batch.filter(dropped)
     rest = json_members(created=json_strings(posts["created"]), metadata=json_metadata(posts, {}))
     lines = join("{", records, more_members(rest, dropped), _json_corpus(batch), "}\n")
-    return ProvenanceLines(column_bytes(lines)[0], batch.num_rows)
+    return ProvenanceLines(write(lines).data.tobytes(), batch.num_rows)
 
 
 def corpus_posts(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """The rows of RESULTS whose posts are part of the corpus."""
+    """The rows of RESULTS whose posts are part of the corpus, and the columns that are."""
     kept = pc.not_equal(batch["action"], "drop")
-    return batch if pc.all(kept).as_py() is not False else batch.filter(kept)
+    posts = batch.select(["id", "text", "path", "created", "metadata", *OWN_KEYS])
+    return posts if pc.all(kept).as_py() is not False else posts.filter(kept)
 
 
 def own_metadata(posts: pa.RecordBatch) -> dict[str, pa.Array]:
@@ -125,7 +127,7 @@ def own_metadata(posts: pa.RecordBatch) -> dict[str, pa.Array]:
     return columns
 
 
-def json_metadata(posts: pa.RecordBatch, first_seen: FirstSeen) -> pa.Array:
+def json_metadata(posts: pa.RecordBatch, first_seen: FirstSeen) -> Text:
     """The `metadata` object of every row; the kinds of its values are noted in `first_seen`."""
     columns = own_metadata(posts)
     for key, column in columns.items():
@@ -136,7 +138,7 @@ def json_metadata(posts: pa.RecordBatch, first_seen: FirstSeen) -> pa.Array:
     return json_object(own, _dump_fields(posts["metadata"], columns, first_seen))
 
 
-def _dump_fields(texts: pa.StringArray, own: dict[str, pa.Array], first_seen: FirstSeen) -> pa.Array:
+def _dump_fields(texts: pa.StringArray, own: dict[str, pa.Array], first_seen: FirstSeen) -> Text:
     """What the dump's own fields add to every row's object: a comma and members, or nothing."""
     plain = find_plain(texts)
     noted = 0
@@ -156,7 +158,7 @@ def _dump_fields(texts: pa.StringArray, own: dict[str, pa.Array], first_seen: Fi
     return more_fields(plain, others)
 
 
-def _json_source(batch: pa.RecordBatch) -> pa.Array:
+def _json_source(batch: pa.RecordBatch) -> Text:
     """Where a post stands, and the escapes that became U+FFFD where there are any."""
     source = json_members(
         path=json_strings(batch["path"]),
@@ -167,7 +169,7 @@ def _json_source(batch: pa.RecordBatch) -> pa.Array:
     rows = pc.greater(lengths, 0)
     flat = pa.RecordBatch.from_struct_array(batch["escapes"].flatten())
     items = json_object(json_members(at=json_numbers(flat["at"]), raw=json_strings(flat["raw"])))
-    escapes = json_members(escapes=json_array(items, lengths).filter(rows))
+    escapes = json_members(escapes=json_array(items, lengths.filter(rows)))
     return json_object(source, more_members(escapes, rows))
 
 
@@ -182,7 +184,7 @@ def _note_column(path: tuple[str, ...], column: pa.Array, first_seen: FirstSeen)
         first_seen[path] = kinds
 
 
-def _json_edits(column: pa.ListArray) -> pa.Array:
+def _json_edits(column: pa.ListArray) -> Text:
     """The edits of every row, in the short form where there is no source to name."""
     flat = pa.RecordBatch.from_struct_array(column.flatten())
     edits = json_members(
@@ -208,7 +210,7 @@ def _json_edits(column: pa.ListArray) -> pa.Array:
     return json_array(edits, pc.list_value_length(column))
 
 
-def _json_corpus(rows: pa.RecordBatch) -> pa.Array | str:
+def _json_corpus(rows: pa.RecordBatch) -> Text | str:
     """The member that names the earlier corpus a source stands in, where it is not this one."""
     if rows["source_corpus"].null_count == rows.num_rows:
         return ""

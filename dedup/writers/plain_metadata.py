@@ -10,11 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 from numpy.typing import NDArray
 
 from dedup.arrays import helper
-from dedup.text import eights
 from dedup.text.flat_json import (
     ARRAY,
     BOOL,
@@ -28,6 +26,7 @@ from dedup.text.flat_json import (
     shapes_of,
 )
 from dedup.text.tokens import utf8_buffers
+from dedup.writers.columns import Column, Text
 from dedup.writers.metadata import OWN_KEYS
 
 _KINDS = {
@@ -40,6 +39,7 @@ _KINDS = {
     OBJECT: "object",
     ARRAY: "array",
 }
+_COMMA = np.frombuffer(b",", np.uint8)
 _MAX_INTEGER = 18
 """An integer of so many characters is one of 64 bits."""
 _MAX_NUMBER = 40
@@ -75,18 +75,19 @@ def find_plain(texts: pa.StringArray) -> Plain:
     return Plain(rows, [(row, key, kind) for row, _, key, kind in sorted(found)], scanned.data, begins)
 
 
-def more_fields(plain: Plain, others: list[bytes]) -> pa.LargeStringArray:
+def more_fields(plain: Plain, others: list[bytes]) -> Text:
     """What each row adds to the inside of a JSON object: a comma and its fields, or nothing.
 
     `others` are those of the rows that are not plain.
     """
-    other_ends = np.cumsum([0, *map(len, others)])
-    other_data = np.frombuffer(b"".join(others), np.uint8)
-    rows, begins = len(plain.rows), plain.begins
-    room = int(begins[-1] - begins[0]) + len(other_data) + eights.SIZE
-    offsets, text = np.empty(rows + 1, np.int64), np.empty(room, np.uint8)
-    size = _copy_fields(plain.data, begins, plain.rows, other_data, other_ends, offsets, text)
-    return pa.LargeStringArray.from_buffers(rows, pa.py_buffer(offsets), pa.py_buffer(text[:size]))
+    filled = plain.rows & (np.diff(plain.begins) > 2)
+    commas = Column(_COMMA, np.zeros(len(filled), np.int64), filled.astype(np.int64))
+    inside = np.where(filled, plain.begins[:-1] + 1, 0), np.where(filled, plain.begins[1:] - 1, 0)
+    other = ~plain.rows
+    after = np.cumsum(other)
+    ends = np.cumsum([0, *map(len, others)])
+    rest = Column(np.frombuffer(b"".join(others), np.uint8), ends[after - other], ends[after])
+    return Text(len(filled), (commas, Column(plain.data, *inside), rest))
 
 
 @helper
@@ -125,27 +126,3 @@ def _find_plain(
             for field in range(count):
                 kind = kinds[begin + field]
                 first[field, kind] = min(first[field, kind], row)
-
-
-@njit(nogil=True, cache=True)
-def _copy_fields(
-    data: NDArray[np.uint8],
-    begins: NDArray[np.int64],
-    plain: NDArray[np.bool_],
-    other_data: NDArray[np.uint8],
-    other_ends: NDArray[np.int64],
-    offsets: NDArray[np.int64],
-    text: NDArray[np.uint8],
-) -> int:
-    to = 0
-    other = 0
-    for row in range(len(plain)):
-        offsets[row] = to
-        if not plain[row]:
-            to = eights.copy(other_data, int(other_ends[other]), int(other_ends[other + 1]), text, to)
-            other += 1
-        elif begins[row + 1] - begins[row] > 2:
-            text[to] = ord(",")
-            to = eights.copy(data, int(begins[row]) + 1, int(begins[row + 1]) - 1, text, to + 1)
-    offsets[len(plain)] = to
-    return to

@@ -15,7 +15,7 @@ import pyarrow as pa
 from dedup.config import Write
 from dedup.errors import OutputError
 from dedup.writers.atomic import OutputFile
-from dedup.writers.columns import column_bytes, join
+from dedup.writers.columns import join, plain_text, write
 from dedup.writers.encode import corpus_posts
 from dedup.writers.metadata import TypePlan
 from dedup.writers.shards import ShardWriter, read_blocks
@@ -35,9 +35,8 @@ class TextCorpus:
     def write(self, batch: pa.RecordBatch) -> None:
         """Add the posts of a batch of RESULTS that are kept or trimmed."""
         posts = corpus_posts(batch)
-        texts = join(posts["text"].cast(pa.large_string()), END_OF_POST)
-        data, ends = column_bytes(texts)
-        self._shards.write_records(data, ends)
+        data, offsets = write(join(plain_text(posts["text"]), END_OF_POST))
+        self._shards.write_records(data.tobytes(), offsets[1:])
 
     def close(self) -> list[OutputFile]:
         """Finish the shards; the files in order."""
