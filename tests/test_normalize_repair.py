@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from dedup.config import Normalize
 from dedup.normalize.edits import Change, apply
 from dedup.normalize.gate import RULES, might_change
-from dedup.normalize.repair import MAX_LAYERED_PIECE, MAX_PIECE, ftfy_config, repair
+from dedup.normalize.repair import MAX_LAYERED_PIECE, MAX_PIECE, fix_piece, ftfy_config, repair
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "encoding" / "ftfy"
 needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="ftfy's published cases are not here")
@@ -48,6 +48,8 @@ fragments = st.one_of(
     ),
 )
 texts = st.lists(fragments, max_size=5).map("".join)
+plain = st.lists(st.sampled_from(["quele", " s", " ", "? ", "lorem", "Ipsum, ", "(a) = 1 "]), max_size=9)
+distant = st.lists(st.one_of(fragments, plain.map("".join)), max_size=9).map("".join)
 
 
 def gate(text: str, config: Normalize = DEFAULT) -> bool:
@@ -177,6 +179,14 @@ def test_vertical_tabs_still_part_lines_after_repair() -> None:
 def test_each_line_becomes_what_ftfy_makes_of_it(text: str) -> None:
     line = re.sub("[\n\r\x0b\x0c\u2028\u2029]", "", text)
     assert apply(line, repair(line, DEFAULT)) == ftfy.fix_and_explain(line, ftfy_config(line, DEFAULT)).text
+
+
+@settings(max_examples=600, deadline=None)
+@given(distant, st.sampled_from([DEFAULT, LOSSY]))
+def test_plain_text_in_between_changes_nothing(text: str, chosen: Normalize) -> None:
+    for line in re.split("[\n\r\x0b\x0c\u2028\u2029]", text):
+        config = ftfy_config(line, chosen)
+        assert fix_piece(line, config) == ftfy.fix_and_explain(line, config).text
 
 
 @pytest.mark.parametrize("layer", ["Â", "ƒ", "amp;", "&amp", "©", "Ã"])

@@ -34,6 +34,8 @@ MAX_LAYERED_PIECE = 64
 _LINE = re.compile("[^\n\r\x0b\x0c\u2028\u2029]+")
 _SUSPECT = re.compile(r"[^\t\x20-\x25\x27-\x7e]|&#?[0-9A-Za-z]{1,24};")
 _SUSPECT_IN_MARKUP = re.compile(r"[^\t\x20-\x7e]")
+_FAR_FROM_SUSPECTS = re.compile(r"(?<=[\t\x20-\x7e]{8})[\t\x20-\x7e]{8,}(?=[\t\x20-\x7e]{4})")
+"""Of ftfy's expressions, `[a-z]\\s?[ÃÂ][ ]` looks farthest back, `\\xc3 (?! |quele|quela|quilo|s )` ahead."""
 _LAYERED = re.compile(
     "[{utf8_first_of_2}{utf8_first_of_3}{utf8_first_of_4}]{{10}}|[{utf8_continuation_strict}]{{10}}".format(
         **UTF8_CLUES
@@ -52,11 +54,23 @@ def repair(text: str, settings: Normalize) -> list[Change]:
         if suspect.search(line[0]) is None:
             continue
         for at, piece in _pieces(line[0]):
-            fixed = ftfy.fix_and_explain(piece, config).text
+            fixed = fix_piece(piece, config)
             if fixed != piece:
                 seen = _without_entities(piece) if config.unescape_html else [*map(ord, piece)]
                 changes += differences(seen, fixed, line.start() + at)
     return changes
+
+
+def fix_piece(piece: str, config: ftfy.TextFixerConfig) -> str:
+    """What ftfy makes of a piece.
+
+    What it has to do is found out on a shorter one, as looking for mojibake takes most of its time: ASCII
+    text says nothing to it but a few characters before and behind others, in entities and in escapes.
+    """
+    if "&" in piece or "\x1b" in piece:
+        return ftfy.fix_and_explain(piece, config).text
+    plan = ftfy.fix_and_explain(_FAR_FROM_SUSPECTS.sub("", piece), config).explanation
+    return ftfy.apply_plan(piece, [*plan]) if plan else piece
 
 
 def ftfy_config(text: str, settings: Normalize) -> ftfy.TextFixerConfig:
