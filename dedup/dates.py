@@ -125,9 +125,10 @@ class _Format(NamedTuple):
 
 _DAY_FIRST = _Format(rf"{_WEEKDAY}{_DAY}(?:[./-]|\. ){_MONTH}(?:[./-]|\. ){_YEAR}{_TIME}", certain=False)
 _MONTH_FIRST = _Format(rf"{_WEEKDAY}{_MONTH}[./-]{_DAY}[./-]{_YEAR}{_TIME}", certain=False)
+_YEAR_FIRST = _Format(rf"(?P<year>\d{{4}})[-/.]{_MONTH}[-/.]{_DAY}{_TIME}")
 _FORMATS = (
     # 2007-07-10T19:04:00.123Z, 2007-07-10 19:04 UTC, 2007/07/10
-    _Format(rf"(?P<year>\d{{4}})[-/.]{_MONTH}[-/.]{_DAY}{_TIME}"),
+    _YEAR_FIRST,
     # Wed Jan 08, 2003 9:31 pm; January 8th, 2003 at 9:31 PM
     _Format(rf"{_WEEKDAY}{_NAME}\s+{_DAY}(?:st|nd|rd|th)?[\s,]+{_YEAR}{_TIME}"),
     # Sun, 28 May 2006 18:02:24 -0400 (EDT); 8. Januar 2003, 21:31; 08-Jan-2003
@@ -238,6 +239,8 @@ def _readable(dates: pa.StringArray, each: _Format) -> int:
 
 def _read(dates: pa.StringArray, pattern: str) -> pa.Int64Array:
     """Seconds of the dates that match, null for the others and for days and times that do not exist."""
+    if pattern == _YEAR_FIRST.pattern and (plain := _read_plain(dates)) is not None:
+        return plain
     parts = pc.extract_regex(dates, rf"^(?:{pattern})$")
     found = pc.is_valid(parts).to_numpy(zero_copy_only=False)
     rows = np.flatnonzero(found)
@@ -249,6 +252,17 @@ def _read(dates: pa.StringArray, pattern: str) -> pa.Int64Array:
     elif len(rows):
         seconds[rows], valid[rows] = _seconds(groups, len(rows))
     return pa.array(seconds, mask=~valid)
+
+
+def _read_plain(dates: pa.StringArray) -> pa.Int64Array | None:
+    """The same where all are `2007-07-10`, with ` 19:04` or ` 19:04:00` perhaps: ten times as fast."""
+    sizes = pc.fill_null(pc.binary_length(dates), 10).to_numpy()
+    if not np.isin(sizes, (10, 16, 19)).all():
+        return None
+    try:
+        return dates.cast(pa.timestamp("s")).cast(pa.int64())
+    except pa.ArrowInvalid:
+        return None
 
 
 def _names(parts: pa.StructType) -> list[str]:

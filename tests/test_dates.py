@@ -150,3 +150,24 @@ def test_chunks_make_no_difference() -> None:
     chunked = pa.chunked_array([pa.array(dates[:1]), pa.array(dates[1:], pa.string())])
     assert parse_dates(chunked).equals(parse_dates(pa.array(dates)))
     assert parse_dates(pa.array([], pa.string())).to_pylist() == []
+
+
+_PLAIN = st.builds(
+    "{:04}-{:02}-{:02}{}".format,
+    st.integers(0, 9999),
+    st.integers(0, 13),
+    st.integers(0, 32),
+    st.one_of(
+        st.just(""),
+        st.builds("{}{:02}:{:02}".format, st.sampled_from(" T"), st.integers(0, 25), st.integers(0, 61)),
+        st.builds("T{:02}:{:02}:{:02}".format, st.integers(0, 24), st.integers(0, 60), st.integers(0, 61)),
+        st.sampled_from([" 07", " 0704", " 070405", "T07:04Z", " 0704Z", "T0704-5", "T070405Z"]),
+    ),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(_PLAIN, max_size=4))
+def test_plain_dates_are_read_as_all_others(dates: list[str]) -> None:
+    at_once = read(*dates)
+    assert at_once == read(*dates, "2007-07-10 19:04:00 UTC")[:-1]  # which is not plain
