@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -141,6 +141,7 @@ def run(
                 decided.decisions,
                 decided.ids,
                 config.decide.quotes == "mark",
+                engine.map_kernels,
             )
             months = [decided.months[begin:end] for begin, end in pairwise(decided.blocks[len(corpora) :])]
             writer, ratios = write(tasks, months, out, config, engine, stage_bar.advance)
@@ -305,7 +306,7 @@ def decide(index: Index, passages: Passages, config: Config) -> Decisions:
 
 
 def write(
-    tasks: list[Task],
+    tasks: Iterable[Task],
     months: list[NDArray[np.int32]],
     out: Path,
     config: Config,

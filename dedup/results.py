@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -63,27 +63,31 @@ class Task(NamedTuple):
 
 
 def locate_sources(
-    stage: Stage, blocks: NDArray[np.int64], offsets: NDArray[np.int64], rows: NDArray[np.int64]
+    stage: Stage,
+    blocks: NDArray[np.int64],
+    offsets: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    map_blocks: Callable[..., Iterable[Any]] = map,
 ) -> Sources:
-    """Look up the source of every row in the block it lies in."""
+    """Look up the source of every row in the block it lies in. `map_blocks` works as `map` does."""
     places = np.full((len(rows), 2), -1, np.int32)
     trails = np.full(len(rows), -1, np.int64)
     sourced = np.flatnonzero((rows[:, trace.ROW_SOURCE] >= 0) & (rows[:, trace.ROW_SOURCE_END] > 0))
-    posts = rows[sourced, trace.ROW_SOURCE]
-    block_of = np.searchsorted(blocks, posts, side="right") - 1
-    for number in np.unique(block_of).tolist():
-        mine = sourced[block_of == number]
-        owners = rows[mine, trace.ROW_SOURCE]
-        first = int(blocks[number])
-        word_offsets = offsets[first : blocks[number + 1] + 1]
+    block_of = np.searchsorted(blocks, rows[sourced, trace.ROW_SOURCE], side="right") - 1
+    sourced = sourced[np.argsort(block_of, kind="stable")]
+    bounds = np.searchsorted(np.sort(block_of), np.arange(len(blocks)))
+    parts = [sourced[begin:end] for begin, end in pairwise(bounds.tolist())]
+    numbers = [number for number, part in enumerate(parts) if len(part)]
+
+    def locate(number: int) -> None:
+        mine = parts[number]
+        texts = rows[mine, trace.ROW_SOURCE] - int(blocks[number])
+        word_offsets = offsets[blocks[number] : blocks[number + 1] + 1]
         batch, words = stage.posts(number), stage.words(number)
         data, begins = utf8_buffers(batch.column("clean"))
         last_words = rows[mine, trace.ROW_SOURCE_END] - 1
-        trails[mine] = cut.trails(
-            last_words, owners - first, data, begins, word_offsets, words.starts, words.ends
-        )
+        trails[mine] = cut.trails(last_words, texts, data, begins, word_offsets, words.starts, words.ends)
         changes = _changes(batch)
-        texts = owners - first
         first_words = rows[mine, trace.ROW_SOURCE_START]
         spots = cut.source_spots(
             first_words, last_words, texts, data, begins, word_offsets, words.starts, words.ends
@@ -91,6 +95,9 @@ def locate_sources(
         for side in (0, 1):
             points = cut.count_points(data, begins, texts, spots[:, side])
             places[mine, side] = cut.carry_to_raw(texts, points, side == 1, *changes)
+
+    for _ in map_blocks(locate, numbers):
+        pass
     return Sources(places, trails)
 
 
@@ -101,39 +108,36 @@ def make_tasks(
     decisions: Decisions,
     ids: Sequence[pa.StringArray],
     mark_quotes: bool,
-) -> list[Task]:
+    map_blocks: Callable[..., Iterable[Any]] = map,
+) -> Iterator[Task]:
     """One task a block of the dump; earlier corpora are not written again."""
     rows = decisions.rows[np.lexsort((decisions.rows[:, trace.ROW_START], decisions.rows[:, trace.ROW_POST]))]
-    sources = locate_sources(stage, blocks, offsets, rows)
-    all_ids = pa.chunked_array(ids, pa.string())
+    sources = locate_sources(stage, blocks, offsets, rows, map_blocks)
+    all_ids = pa.chunked_array(ids, pa.string()).cast(pa.large_string()).combine_chunks()
     clusters = _clusters(decisions)
-    tasks = []
     bounds = np.searchsorted(rows[:, trace.ROW_POST], blocks)
     for number in range(len(stage.corpora), stage.blocks):
         posts = slice(int(blocks[number]), int(blocks[number + 1]))
         mine = slice(int(bounds[number]), int(bounds[number + 1]))
-        tasks.append(
-            Task(
-                stage.folder,
-                stage.names[number],
-                posts.start,
-                offsets[posts.start : posts.stop + 1],
-                decisions.action[posts],
-                decisions.reason[posts],
-                decisions.similarity[posts],
-                rows[mine],
-                Sources(sources.places[mine], sources.trails[mine]),
-                ids[number],
-                _names(all_ids, decisions.duplicate_of[posts]),
-                corpora_of(stage, blocks, decisions.duplicate_of[posts]),
-                _names(all_ids, clusters[posts]),
-                _names(all_ids, rows[mine, trace.ROW_SOURCE]),
-                corpora_of(stage, blocks, rows[mine, trace.ROW_SOURCE]),
-                _names(all_ids, rows[mine, trace.ROW_VIA]),
-                mark_quotes,
-            )
+        yield Task(
+            stage.folder,
+            stage.names[number],
+            posts.start,
+            offsets[posts.start : posts.stop + 1],
+            decisions.action[posts],
+            decisions.reason[posts],
+            decisions.similarity[posts],
+            rows[mine],
+            Sources(sources.places[mine], sources.trails[mine]),
+            ids[number],
+            _names(all_ids, decisions.duplicate_of[posts]),
+            corpora_of(stage, blocks, decisions.duplicate_of[posts]),
+            _names(all_ids, clusters[posts]),
+            _names(all_ids, rows[mine, trace.ROW_SOURCE]),
+            corpora_of(stage, blocks, rows[mine, trace.ROW_SOURCE]),
+            _names(all_ids, rows[mine, trace.ROW_VIA]),
+            mark_quotes,
         )
-    return tasks
 
 
 def _clusters(decisions: Decisions) -> NDArray[np.int64]:
@@ -148,11 +152,8 @@ def _clusters(decisions: Decisions) -> NDArray[np.int64]:
     return copy_of
 
 
-def _names(ids: pa.ChunkedArray, posts: NDArray[np.int64]) -> pa.StringArray:
-    if not len(posts) or not len(ids):
-        return pa.nulls(len(posts), pa.string())
-    taken = ids.take(pa.array(posts, mask=posts < 0))
-    return taken.combine_chunks() if isinstance(taken, pa.ChunkedArray) else taken
+def _names(ids: pa.LargeStringArray, posts: NDArray[np.int64]) -> pa.StringArray:
+    return ids.take(pa.array(posts, mask=posts < 0)).cast(pa.string())
 
 
 class _Changes(NamedTuple):
