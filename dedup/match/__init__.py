@@ -102,8 +102,7 @@ def pair_up(
     known = np.zeros(1024, np.int64)
     results = [_Compared(np.zeros(0, np.int64), np.zeros(0), 0)]
     count = 0
-    for band in range(settings.bands):
-        buckets = find_buckets(keys[band])
+    for buckets in run(find_buckets, keys):
         compare = partial(_compare, buckets=buckets, known=known, posts=posts, words=words, settings=settings)
         # all of a band is compared before anything is added to `known`
         for result in list(run(compare, _chunks(buckets.bounds))):
