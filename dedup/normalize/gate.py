@@ -27,6 +27,7 @@ from ftfy.badness import MOJIBAKE_CATEGORIES
 from dedup.arrays import helper
 from dedup.config import Normalize
 from dedup.normalize.buffers import string_buffers
+from dedup.text import eights
 
 RULES: tuple[tuple[str, ...], ...] = (
     (
@@ -127,6 +128,12 @@ def _flag(data: Any, bounds: Any, masks: Any, rule_ends: Any, kinds: Any, flagge
         active = none
         entity, angle, bad = False, False, False
         while at < end:
+            if active == none and at + eights.SIZE <= end:
+                word = eights.load(data, at)
+                odd = word & eights.HIGHS | eights.below(word, 0x20) | eights.equal(word, 0x7F)
+                if odd | eights.equal(word, 0x26) | eights.equal(word, 0x3C) == none:  # & <
+                    at += eights.SIZE
+                    continue
             lead = data[at]
             if lead < 0x80:
                 kind = kinds[lead]

@@ -25,6 +25,7 @@ import pyarrow as pa
 from dedup.arrays import helper
 from dedup.normalize.buffers import string_buffers
 from dedup.normalize.edits import Change
+from dedup.text import eights
 
 WHY = "whitespace"
 
@@ -218,6 +219,16 @@ def _tidy(
         anchor = begin  # where the last ordinary character ends
         seen_until, following = begin, np.int64(-1)  # what the last look ahead found
         while at < end:
+            if at + eights.SIZE <= end:  # eight plain characters, a single blank perhaps between two
+                word = eights.load(data, at)
+                if word & eights.HIGHS | eights.below(word, 0x20) == np.uint64(0):
+                    blanks = eights.every(word, 0x20)
+                    if blanks & (blanks >> np.uint64(8)) == np.uint64(0):
+                        # what follows a blank at the end is not known yet
+                        plain: Any = np.int64(eights.SIZE) - np.int64(blanks >> np.uint64(63))
+                        place += plain
+                        at += plain
+                        continue
             lead = data[at]
             if _CLOSER[lead] == 0:
                 place += (lead & 0xC0) != 0x80

@@ -19,6 +19,7 @@ from dedup.arrays import helper
 SIZE = 8
 """Bytes of a word. `load` and `store` look at nothing but the offset: so much must follow it."""
 HIGHS = np.uint64(0x8080808080808080)
+_LOWS = np.uint64(0x7F7F7F7F7F7F7F7F)
 _EACH = np.uint64(0x0101010101010101)
 
 
@@ -66,6 +67,12 @@ def equal(word: np.uint64, byte: int) -> np.uint64:
     """A mask whose first byte is the first that equals `byte`; those after it may be wrong."""
     other = word ^ (np.uint64(byte) * _EACH)
     return (other - _EACH) & ~other & HIGHS
+
+
+@helper
+def every(word: np.uint64, byte: int) -> np.uint64:
+    """A mask of the bytes that equal `byte`, all of them right, in a word of ASCII."""
+    return ~((word ^ (np.uint64(byte) * _EACH)) + _LOWS) & HIGHS
 
 
 @helper

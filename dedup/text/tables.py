@@ -29,7 +29,7 @@ RAREST = 111
 RARE_CHARACTER = 36
 """Rarity of a character, where characters are tokens and no list knows it."""
 
-_FORMAT = 5  # raise when the contents below change
+_FORMAT = 6  # raise when the contents below change
 
 # Scripts written without spaces between words: a token is a character.
 _UNSPACED = (

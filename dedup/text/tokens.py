@@ -16,7 +16,8 @@ import pyarrow as pa
 from numba import njit
 from numpy.typing import NDArray
 
-from dedup.arrays import helper
+from dedup.arrays import Int, helper
+from dedup.text import eights
 from dedup.text.tables import (
     BLANK,
     COMBINING,
@@ -55,6 +56,12 @@ CHARACTER = 1 << 15
 MIX = np.uint64(0x9E3779B97F4A7C15)
 _SHIFT = np.uint64(32)
 _STEPS = np.uint64(RARITY_MASK)
+_EACH = np.uint64(0x0101010101010101)
+_CASE = np.uint64(0x20) * _EACH
+_FROM_A, _BEHIND_Z = np.uint64(0x80 - ord("a")) * _EACH, np.uint64(0x7F - ord("z")) * _EACH
+_FROM_0, _BEHIND_9 = np.uint64(0x80 - ord("0")) * _EACH, np.uint64(0x7F - ord("9")) * _EACH
+_NO_ASCII = np.uint64(1 << 63)
+"""Sets a code point apart from eight ASCII characters."""
 _RECENT = 16384
 """Words whose rarity is at hand: the whole table outgrows the processor's cache."""
 _SYMBOLS = np.isin(np.arange(128), np.frombuffer(b"(){}[];=<>&|*#\\+_$%/", np.uint8))
@@ -99,10 +106,8 @@ def tokenize(texts: pa.Array, tables: Tables | None = None) -> Tokens:
     hashes, info = np.empty(most, np.uint32), np.empty(most, np.uint16)
     starts, ends = np.empty(most, np.int32), np.empty(most, np.int32)
     count = _tokenize(data, begins, *tables, offsets, hashes, info, starts, ends)
-    # the arrays above are sized for the worst case: the copies let go of what was not needed
-    return Tokens(
-        offsets, hashes[:count].copy(), info[:count].copy(), starts[:count].copy(), ends[:count].copy()
-    )
+    # the arrays are sized for the worst case: what is never touched takes no memory
+    return Tokens(offsets, hashes[:count], info[:count], starts[:count], ends[:count])
 
 
 @helper
@@ -216,29 +221,76 @@ def _close_line(
 
 
 @helper
-def _mix_point(
+def _last(data: NDArray[np.uint8], at: int, end: int) -> np.uint64:
+    """The word at an offset of which fewer bytes are left, zeros behind them."""
+    word = np.uint64(0)
+    for i in range(at, end):
+        word |= np.uint64(data[i]) << np.uint64(8 * (i - at))
+    return word
+
+
+@helper
+def _mix(hash_: np.uint64, part: np.uint64) -> np.uint64:
+    hash_ = (hash_ ^ part) * MIX
+    return hash_ ^ (hash_ >> _SHIFT)
+
+
+@helper
+def _add_point(hash_: np.uint64, held: np.uint64, bits: int, point: Int) -> tuple[np.uint64, np.uint64, int]:
+    """The hash of a word, and the ASCII characters that are not mixed into it yet, after one point more.
+
+    Characters are mixed eight at a time, whatever they were folded from: `bits` of them are held.
+    """
+    if point < 0x80:
+        held |= np.uint64(point) << np.uint64(bits)
+        bits += 8
+        if bits < 64:
+            return hash_, held, bits
+        return _mix(hash_, held), np.uint64(0), 0
+    if bits:
+        hash_ = _mix(hash_, held)
+    return _mix(hash_, np.uint64(point) | _NO_ASCII), np.uint64(0), 0
+
+
+@helper
+def _add_folded(
     hash_: np.uint64,
+    held: np.uint64,
+    bits: int,
     char: np.int32,
     classes: NDArray[np.uint8],
     folds: NDArray[np.int32],
     expansion_offsets: NDArray[np.int32],
     expansions: NDArray[np.int32],
-) -> np.uint64:
-    """The hash of a word after one more code point of it."""
+) -> tuple[np.uint64, np.uint64, int]:
+    """The same after what a character folds to."""
     fold = folds[char]
-    if fold >= 0:
+    first = last = np.int32(0)
+    if fold < 0:
+        first, last = expansion_offsets[-1 - fold], expansion_offsets[-fold]
+        fold = expansions[first]
+        first += 1
+    while True:
         if classes[fold] == COMBINING:
-            return hash_ + np.uint64(fold) * MIX
-        hash_ = (hash_ ^ np.uint64(fold)) * MIX
-        return hash_ ^ (hash_ >> _SHIFT)
-    for i in range(expansion_offsets[-1 - fold], expansion_offsets[-fold]):
-        point = expansions[i]
-        if classes[point] == COMBINING:
-            hash_ += np.uint64(point) * MIX
+            if bits:
+                hash_, held, bits = _mix(hash_, held), np.uint64(0), 0
+            hash_ += np.uint64(fold) * MIX
         else:
-            hash_ = (hash_ ^ np.uint64(point)) * MIX
-            hash_ ^= hash_ >> _SHIFT
-    return hash_
+            hash_, held, bits = _add_point(hash_, held, bits, fold)
+        if first >= last:
+            return hash_, held, bits
+        fold = expansions[first]
+        first += 1
+
+
+@helper
+def _letters(word: np.uint64) -> np.uint64:
+    """A mask of the bytes of a word (see `eights`) that are ASCII letters or digits."""
+    low = word & ~eights.HIGHS
+    lower = low | _CASE
+    letters = (lower + _FROM_A) & ~(lower + _BEHIND_Z)
+    digits = (low + _FROM_0) & ~(low + _BEHIND_9)
+    return (letters | digits) & ~word & eights.HIGHS
 
 
 @njit(nogil=True, cache=True)
@@ -257,10 +309,6 @@ def _tokenize(
     starts: NDArray[np.int32],
     ends: NDArray[np.int32],
 ) -> np.int64:
-    letters = np.zeros(256, np.uint8)  # how ASCII letters and digits fold, 0 for any other byte
-    for ascii_char in range(128):
-        if classes[ascii_char] == WORD:
-            letters[ascii_char] = folds[ascii_char]
     recent = np.zeros(_RECENT, np.uint64)  # word hash, whether it is a character, rarity
     count = np.int64(0)
     for post in range(begins.shape[0] - 1):
@@ -291,7 +339,7 @@ def _tokenize(
             kind = classes[char]
             if kind in (WORD, SINGLE):
                 start = at
-                hash_ = np.uint64(0)
+                hash_, held, bits = np.uint64(0), np.uint64(0), 0
                 stop = at
                 low = char | 0x20
                 second = np.int32(data[at + 1]) | 0x20 if at + 1 < end else 0
@@ -303,49 +351,67 @@ def _tokenize(
                         c = np.uint64(data[i])
                         if 65 <= data[i] <= 90:
                             c |= np.uint64(0x20)
-                        hash_ = (hash_ ^ c) * MIX
-                        hash_ ^= hash_ >> _SHIFT
+                        hash_ = _mix(hash_, c)
                     at = stop
                     line_visible += 8  # slashes in a URL do not make a line code
                     end_before = np.int32(0)
                     end_char = np.int32(0)
                 else:
                     if char >= 0x80:
-                        hash_ = _mix_point(hash_, char, classes, folds, expansion_offsets, expansions)
+                        hash_, held, bits = _add_folded(
+                            hash_, held, bits, char, classes, folds, expansion_offsets, expansions
+                        )
                         at = after
                         stop = at
                     while True:
-                        if kind == WORD:
-                            run = at
-                            while at < end and letters[data[at]] != 0:
-                                hash_ = (hash_ ^ np.uint64(letters[data[at]])) * MIX
-                                hash_ ^= hash_ >> _SHIFT
-                                at += 1
-                            if at > run:
-                                stop = at
+                        while kind == WORD and at < end:
+                            word = eights.load(data, at) if at + eights.SIZE <= end else _last(data, at, end)
+                            others = ~_letters(word) & eights.HIGHS
+                            size = eights.first(others) if others != np.uint64(0) else eights.SIZE
+                            if size == 0:
+                                break
+                            if size < eights.SIZE:
+                                word &= (np.uint64(1) << np.uint64(8 * size)) - np.uint64(1)
+                            # capital letters become small ones; digits have that bit
+                            word |= _CASE & (np.uint64(0xFFFFFFFFFFFFFFFF) >> np.uint64(64 - 8 * size))
+                            held |= word << np.uint64(bits)
+                            bits += 8 * size
+                            if bits >= 64:
+                                hash_ = _mix(hash_, held)
+                                bits -= 64
+                                # what did not fit; all of it fitted where nothing was held before
+                                held = word >> np.uint64(8 * size - bits) if bits else np.uint64(0)
+                            at += size
+                            stop = at
+                            if size < eights.SIZE:
+                                break
                         if at >= end or data[at] < 0x80:
                             break
                         char, after = _decode(data, at, end)
                         more = classes[char]
                         if more == COMBINING or (more == WORD and kind == WORD):
-                            hash_ = _mix_point(hash_, char, classes, folds, expansion_offsets, expansions)
+                            hash_, held, bits = _add_folded(
+                                hash_, held, bits, char, classes, folds, expansion_offsets, expansions
+                            )
                             stop = after
                         elif more != IGNORABLE:
                             break
                         at = after
+                    if bits:
+                        hash_ = _mix(hash_, held)
                     end_before = np.int32(0)
                     end_char = np.int32(0)
                     line_visible += stop - start
                 hash_ = (hash_ ^ np.uint64(0x5BF03635)) * MIX
                 h32 = np.uint32(hash_ >> _SHIFT) | np.uint32(1)
                 hashes[count] = h32
-                word = (np.uint64(h32) << np.uint64(8)) | (np.uint64(kind == SINGLE) << np.uint64(7))
+                known = (np.uint64(h32) << np.uint64(8)) | (np.uint64(kind == SINGLE) << np.uint64(7))
                 cell = (h32 >> np.uint32(1)) & np.uint32(_RECENT - 1)
                 entry = recent[cell]
                 if url:
                     entry = np.uint64(URL)
-                elif entry & ~_STEPS != word:
-                    entry = word | np.uint64(_rarity_of(h32, kind == SINGLE, rarity_keys, rarity_steps))
+                elif entry & ~_STEPS != known:
+                    entry = known | np.uint64(_rarity_of(h32, kind == SINGLE, rarity_keys, rarity_steps))
                     recent[cell] = entry
                 info[count] = flags | np.uint16(entry & _STEPS) | (CHARACTER if kind == SINGLE else 0)
                 starts[count] = start - begin
