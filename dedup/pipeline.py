@@ -51,7 +51,9 @@ from dedup.writers import Encoded, RejectedWriter, ResultsWriter, encode_jsonl
 from dedup.writers.atomic import WORK_FOLDER
 
 BLOCK_BYTES = 8 << 20
-"""Input that one reading task takes; changes no byte of the output."""
+"""Input that one reading task takes, at most; changes no byte of the output."""
+_BLOCKS_EACH = 8
+"""So many tasks for each worker where the input is small, so that none waits long for another's last."""
 
 
 class Summary(NamedTuple):
@@ -114,7 +116,15 @@ def run(
     with start(work, config.run) as engine:
         rejected = RejectedWriter(out, config.write)
         with clock.stage("read", input_bytes, "bytes") as stage_bar:
-            take = partial(read, work=work, engine=engine, rejected=rejected, advance=stage_bar.advance)
+            share = BLOCK_BYTES if input_bytes is None else input_bytes // (_BLOCKS_EACH * engine.workers)
+            take = partial(
+                read,
+                work=work,
+                engine=engine,
+                block_bytes=min(BLOCK_BYTES, max(BLOCK_BYTES // 8, share)),
+                rejected=rejected,
+                advance=stage_bar.advance,
+            )
             names: list[str] = []
             corpora: list[str] = []
             removed: list[tuple[str, str]] = []
@@ -187,13 +197,14 @@ def read(
     engine: Engine,
     inputs: Inputs,
     rejected: RejectedWriter,
+    block_bytes: int,
     advance: Any,
 ) -> list[str]:
     """Read, normalize and tokenize inputs into the work folder, but what is there from before.
 
     The names of the blocks, in order.
     """
-    groups = group_blocks(read_blocks(paths, config.read, BLOCK_BYTES, inputs), BLOCK_BYTES)
+    groups = group_blocks(read_blocks(paths, config.read, block_bytes, inputs), block_bytes)
     step = partial(read_one, work=work, config=config)
     names: list[str] = []
     for name, rejects, size in engine.map_batches(step, groups):
