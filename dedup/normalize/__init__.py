@@ -83,10 +83,11 @@ class _Draft:
         """Make changes to the text as it is now; False if there are none."""
         if not changes:
             return False
-        changes = split_at(changes, self._cuts.tolist())
+        if len(self._cuts):
+            changes = split_at(changes, self._cuts.tolist())
+            self._cuts = to_clean(self._cuts, changes, "end")
         self.text = apply(self.text, changes)
         self.changes = [change for change, _ in compose(self.changes, changes, self._raw)]
-        self._cuts = to_clean(self._cuts, changes, "end")
         return True
 
 
@@ -152,22 +153,21 @@ def _with_drafts(texts: pa.StringArray, drafts: Mapping[int, _Draft]) -> pa.Stri
 
 def _changes(tidied: Tidied, drafted: Mapping[int, list[Change]]) -> pa.ListArray:
     """The column `changes`: those of white space, except in the rows of `drafted`, which bring their own."""
-    columns = [
-        pa.array(tidied.starts, pa.int32()),
-        pa.array(tidied.ends, pa.int32()),
-        tidied.news,
-        pa.repeat(pa.scalar(WHY), len(tidied.starts)),
-    ]
-    listed = pa.list_(CHANGE)
-    plain = pa.ListArray.from_arrays(
-        pa.array(tidied.bounds, pa.int32()),
-        pa.StructArray.from_arrays(columns, fields=[*CHANGE]),
-        type=listed,
-    )
+    whys = pa.repeat(pa.scalar(WHY), len(tidied.starts))
+    plain = _listed(tidied.bounds, tidied.starts, tidied.ends, tidied.news, whys)
     if not drafted:
         return plain
     rows = sorted(drafted)
-    own: list[list[dict[str, Any]]] = [[change._asdict() for change in drafted[row]] for row in rows]
+    bounds = np.cumsum([0, *(len(drafted[row]) for row in rows)])
+    columns = zip(*(change for row in rows for change in drafted[row]), strict=True)
+    own = _listed(bounds, *([*columns] or [[]] * len(CHANGE)))
     order = np.arange(len(plain))
     order[rows] = len(plain) + np.arange(len(rows))
-    return pa.concat_arrays([plain, pa.array(own, listed)]).take(pa.array(order))
+    return pa.concat_arrays([plain, own]).take(pa.array(order))
+
+
+def _listed(bounds: Any, *columns: Any) -> pa.ListArray:
+    """Lists of changes: `bounds[row]:bounds[row + 1]` of the columns, which are those of CHANGE."""
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, CHANGE, strict=True)]
+    changes = pa.StructArray.from_arrays(arrays, fields=[*CHANGE])
+    return pa.ListArray.from_arrays(pa.array(bounds, pa.int32()), changes, type=pa.list_(CHANGE))
