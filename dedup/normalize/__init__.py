@@ -160,7 +160,7 @@ def _changes(tidied: Tidied, drafted: Mapping[int, list[Change]]) -> pa.ListArra
     rows = sorted(drafted)
     bounds = np.cumsum([0, *(len(drafted[row]) for row in rows)])
     columns = zip(*(change for row in rows for change in drafted[row]), strict=True)
-    own = _listed(bounds, *([*columns] or [[]] * len(CHANGE)))
+    own = _listed(bounds, *([*columns] or [()] * CHANGE.num_fields))
     order = np.arange(len(plain))
     order[rows] = len(plain) + np.arange(len(rows))
     return pa.concat_arrays([plain, own]).take(pa.array(order))
