@@ -257,7 +257,7 @@ def resemble(
             index.rank,
             active,
             config.match,
-            engine.map_kernels,
+            engine.map_parts,
             engine.map_rows,
             index.scratch.zeros,
             bar.advance,
