@@ -21,7 +21,7 @@ from conftest import DATA
 from spark_cluster import CONF, ENVIRONMENT, ROOT, Cluster, as_rows, cluster, kill, need_spark
 from test_promises import fingerprint
 
-from dedup import pipeline
+from dedup import pipeline, scratch
 from dedup.config import Config
 from dedup.engines import spark
 from dedup.engines.spark import on_spark
@@ -33,12 +33,13 @@ if sys.platform != "linux":
 need_spark()
 
 BLOCK_BYTES = 1 << 15
-"""So that small dumps are many tasks."""
+"""So that small dumps are many tasks, and their arrays lie in files."""
 
 
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pipeline, "BLOCK_BYTES", BLOCK_BYTES)
+    monkeypatch.setattr(scratch, "_SHARED_BYTES", 1 << 7)
 
 
 @pytest.fixture(scope="module")
