@@ -40,7 +40,7 @@ from dedup.progress import Progress, Silent
 from dedup.quotes.find import Passages, align_pairs, find_passages, join, protect
 from dedup.quotes.within import count_own
 from dedup.readers import Block, Inputs, Source, find_sources, group_blocks, parse_blocks, read_blocks
-from dedup.readers.sources import STANDARD_INPUT
+from dedup.readers.sources import STANDARD_INPUT, size_of
 from dedup.removed import read_removed
 from dedup.report.ratios import Ratios
 from dedup.results import Task, make_results, make_tasks
@@ -341,7 +341,7 @@ def _size_of(sources: Sequence[Source]) -> int | None:
     """The bytes there are to read; None where the size of a file says little of what is in it."""
     if any(source.path == STANDARD_INPUT or source.is_packed for source in sources):
         return None
-    return sum(Path(source.path).stat().st_size for source in sources)
+    return sum(size_of(source.path) for source in sources)
 
 
 def _listed(inputs: Inputs) -> list[outputs.InputFile]:

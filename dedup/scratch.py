@@ -24,7 +24,7 @@ import numpy.typing as npt
 
 from dedup.config import Run
 from dedup.errors import OutputError
-from dedup.readers.sources import STANDARD_INPUT, Source
+from dedup.readers.sources import STANDARD_INPUT, Source, size_of
 from dedup.writers.atomic import disk_errors
 
 _STATM = Path("/proc/self/statm")
@@ -53,7 +53,7 @@ def check_room(folder: Path, sources: Iterable[Source]) -> None:
     for source in sources:
         if source.path != STANDARD_INPUT:
             factor = _DISK_FACTOR * (_UNPACKED if source.is_packed else 1)
-            need += Path(source.path).stat().st_size * factor
+            need += size_of(source.path) * factor
     there = next(above for above in (folder, *folder.absolute().parents) if above.exists())
     free = shutil.disk_usage(there).free
     if need > free:
