@@ -9,8 +9,7 @@ provenance and report are written.
 from __future__ import annotations
 
 import os
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -142,7 +141,7 @@ def run(
                 decided.ids,
                 config.decide.quotes == "mark",
             )
-            months = [decided.months[begin:end] for begin, end in pairwise(decided.blocks[len(corpora) :])]
+            months = (decided.months[begin:end] for begin, end in pairwise(decided.blocks[len(corpora) :]))
             writer, ratios = write(tasks, months, out, config, engine, stage_bar.advance)
             files = [*writer.close(), *rejected.close()]
     counts = count(decided.decisions, first, rejected.records)
@@ -229,8 +228,12 @@ def decide_or_recall(stage: Stage, config: Config, engine: Engine, clock: Clock)
     """What becomes of all posts; kept, so that a run killed while it writes has only that left to do."""
     name = memo.name_of("decided", config.as_dict(), stage.names, stage.corpora, stage.removed)
     folder = stage.folder / name
-    if memo.is_kept(folder):
-        return read_decided(folder)
+    if not memo.is_kept(folder):
+        _decide_all(folder, stage, config, engine, clock)
+    return read_decided(folder)  # the index is gone by now
+
+
+def _decide_all(folder: Path, stage: Stage, config: Config, engine: Engine, clock: Clock) -> None:
     index, ids = index_posts(stage, config, engine, clock.stage)
     passages = find_passages(index, config.quotes, engine, clock.stage)
     passages = resemble(index, passages, config, engine, clock.stage)
@@ -239,7 +242,6 @@ def decide_or_recall(stage: Stage, config: Config, engine: Engine, clock: Clock)
         decisions = decide(index, passages, config)
         decided = Decided(index.blocks, index.input_offsets, index.months, decisions, recounted, ids)
         memo.keep(folder, partial(write_decided, decided=decided))
-    return decided
 
 
 def resemble(
@@ -281,32 +283,42 @@ def decide(index: Index, passages: Passages, config: Config) -> Decisions:
         shingle_words=config.match.shingle_words,
         across_min_words=config.quotes.across_min_words,
     )
-    decisions = Decisions(
-        *settle(
-            index.order,
-            index.offsets,
-            index.hashes,
-            index.info,
-            index.state,
-            index.authors,
-            index.threads.thread_of,
-            passages.spans,
-            np.searchsorted(passages.spans[:, 0], np.arange(len(index.rank) + 1)),
-            passages.runs,
-            index.marks.offsets,
-            index.marks.spans,
-            index.stands_for,
-            index.empty,
-            index.protected,
-            policy,
-        )
+    posts, zeros = len(index.rank), index.scratch.zeros
+    action, reason = zeros(posts, np.uint8), zeros(posts, np.uint8)
+    similarity = zeros(posts, np.float32)
+    duplicate_of, copy_of = zeros(posts, np.int64), zeros(posts, np.int64)
+    rows = settle(
+        index.order,
+        index.offsets,
+        index.hashes,
+        index.info,
+        index.state,
+        index.authors,
+        index.threads.thread_of,
+        passages.spans,
+        np.searchsorted(passages.spans[:, 0], np.arange(len(index.rank) + 1)),
+        passages.runs,
+        index.marks.offsets,
+        index.marks.spans,
+        index.stands_for,
+        index.empty,
+        index.protected,
+        policy,
+        action,
+        reason,
+        duplicate_of,
+        similarity,
+        copy_of,
+        zeros((posts, 2), np.int64),
+        zeros((posts, 2), np.int64),
     )
+    decisions = Decisions(action, reason, duplicate_of, similarity, copy_of, rows)
     return in_input_order(swap_survivors(decisions, index, config), index)
 
 
 def write(
-    tasks: list[Task],
-    months: list[NDArray[np.int32]],
+    tasks: Iterable[Task],
+    months: Iterable[NDArray[np.int32]],
     out: Path,
     config: Config,
     engine: Engine,
@@ -351,11 +363,11 @@ def _listed(inputs: Inputs) -> list[outputs.InputFile]:
 def count(decisions: Decisions, first: int, rejected: int) -> dict[str, Any]:
     """The manifest's counts, of the posts from `first`."""
     action, reason = decisions.action[first:], decisions.reason[first:]
-    actions = Counter(action.tolist())
-    reasons = Counter(reason[reason != NO_REASON].tolist())
+    actions = np.bincount(action, minlength=len(ACTIONS)).tolist()
+    reasons = np.bincount(reason[reason != NO_REASON]).tolist()
     return {
         "posts": len(action),
-        **{name: actions[code] for code, name in enumerate(ACTIONS)},
-        "reasons": {WHYS[code]: reasons[code] for code in sorted(reasons)},
+        **dict(zip(ACTIONS, actions, strict=True)),
+        "reasons": {WHYS[code]: posts for code, posts in enumerate(reasons) if posts},
         "rejected": rejected,
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -101,39 +101,37 @@ def make_tasks(
     decisions: Decisions,
     ids: Sequence[pa.StringArray],
     mark_quotes: bool,
-) -> list[Task]:
-    """One task a block of the dump; earlier corpora are not written again."""
+) -> Iterator[Task]:
+    """One task a block of the dump, made when it is needed; earlier corpora are not written again."""
     rows = decisions.rows[np.lexsort((decisions.rows[:, trace.ROW_START], decisions.rows[:, trace.ROW_POST]))]
     sources = locate_sources(stage, blocks, offsets, rows)
-    all_ids = pa.chunked_array(ids, pa.string())
+    # of one piece, because to take from hundreds takes ten times as long; that may be more than 2 GB
+    all_ids = pa.chunked_array([column.cast(pa.large_string()) for column in ids], pa.large_string())
+    all_ids = all_ids.combine_chunks()
     clusters = _clusters(decisions)
-    tasks = []
     bounds = np.searchsorted(rows[:, trace.ROW_POST], blocks)
     for number in range(len(stage.corpora), stage.blocks):
         posts = slice(int(blocks[number]), int(blocks[number + 1]))
         mine = slice(int(bounds[number]), int(bounds[number + 1]))
-        tasks.append(
-            Task(
-                stage.folder,
-                stage.names[number],
-                posts.start,
-                offsets[posts.start : posts.stop + 1],
-                decisions.action[posts],
-                decisions.reason[posts],
-                decisions.similarity[posts],
-                rows[mine],
-                Sources(sources.places[mine], sources.trails[mine]),
-                ids[number],
-                _names(all_ids, decisions.duplicate_of[posts]),
-                corpora_of(stage, blocks, decisions.duplicate_of[posts]),
-                _names(all_ids, clusters[posts]),
-                _names(all_ids, rows[mine, trace.ROW_SOURCE]),
-                corpora_of(stage, blocks, rows[mine, trace.ROW_SOURCE]),
-                _names(all_ids, rows[mine, trace.ROW_VIA]),
-                mark_quotes,
-            )
+        yield Task(
+            stage.folder,
+            stage.names[number],
+            posts.start,
+            offsets[posts.start : posts.stop + 1],
+            decisions.action[posts],
+            decisions.reason[posts],
+            decisions.similarity[posts],
+            rows[mine],
+            Sources(sources.places[mine], sources.trails[mine]),
+            ids[number],
+            _names(all_ids, decisions.duplicate_of[posts]),
+            corpora_of(stage, blocks, decisions.duplicate_of[posts]),
+            _names(all_ids, clusters[posts]),
+            _names(all_ids, rows[mine, trace.ROW_SOURCE]),
+            corpora_of(stage, blocks, rows[mine, trace.ROW_SOURCE]),
+            _names(all_ids, rows[mine, trace.ROW_VIA]),
+            mark_quotes,
         )
-    return tasks
 
 
 def _clusters(decisions: Decisions) -> NDArray[np.int64]:
@@ -148,11 +146,8 @@ def _clusters(decisions: Decisions) -> NDArray[np.int64]:
     return copy_of
 
 
-def _names(ids: pa.ChunkedArray, posts: NDArray[np.int64]) -> pa.StringArray:
-    if not len(posts) or not len(ids):
-        return pa.nulls(len(posts), pa.string())
-    taken = ids.take(pa.array(posts, mask=posts < 0))
-    return taken.combine_chunks() if isinstance(taken, pa.ChunkedArray) else taken
+def _names(ids: pa.LargeStringArray, posts: NDArray[np.int64]) -> pa.StringArray:
+    return ids.take(pa.array(posts, mask=posts < 0)).cast(pa.string())
 
 
 class _Changes(NamedTuple):
