@@ -9,7 +9,7 @@ provenance and report are written.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -39,7 +39,8 @@ from dedup.progress import Progress, Silent
 from dedup.quotes.find import Passages, align_pairs, find_passages, join, protect
 from dedup.quotes.within import count_own
 from dedup.readers import Block, Inputs, Source, find_sources, group_blocks, parse_blocks, read_blocks
-from dedup.readers.sources import STANDARD_INPUT, size_of
+from dedup.readers.sources import STANDARD_INPUT, InputFile, size_of
+from dedup.readers.stores import is_address
 from dedup.removed import read_removed
 from dedup.report.ratios import Ratios
 from dedup.results import Task, make_results, make_tasks
@@ -51,6 +52,15 @@ from dedup.writers.atomic import WORK_FOLDER
 
 BLOCK_BYTES = 8 << 20
 """Input that one reading task takes; changes no byte of the output."""
+
+
+class ReadBlock(NamedTuple):
+    """What was made of a group of blocks: a folder of the work folder, None where there are no posts; the
+    rejects; the bytes there were."""
+
+    name: str | None
+    rejects: pa.RecordBatch
+    size: int
 
 
 class Summary(NamedTuple):
@@ -191,10 +201,8 @@ def read(
 
     The names of the blocks, in order.
     """
-    groups = group_blocks(read_blocks(paths, config.read, BLOCK_BYTES, inputs), BLOCK_BYTES)
-    step = partial(read_one, work=work, config=config)
     names: list[str] = []
-    for name, rejects, size in engine.map_batches(step, groups):
+    for name, rejects, size in _read_all(paths, work, config, engine, inputs):
         rejected.write(rejects)
         advance(size)
         if name is not None:
@@ -202,15 +210,33 @@ def read(
     return names
 
 
-def read_one(blocks: list[Block], work: Path, config: Config) -> tuple[str | None, pa.RecordBatch, int]:
-    """A group of blocks of input → normalized posts and words in a folder of the work folder.
+def _read_all(
+    paths: Sequence[str | os.PathLike[str]], work: Path, config: Config, engine: Engine, inputs: Inputs
+) -> Iterator[ReadBlock]:
+    sources = [source.path for source in find_sources(paths)]
+    if engine.shared is None or len(sources) < engine.parts or not all(map(is_address, sources)):
+        groups = group_blocks(read_blocks(paths, config.read, BLOCK_BYTES, inputs), BLOCK_BYTES)
+        yield from engine.map_batches(partial(read_one, work=work, config=config), groups)
+        return
+    # what is a path here need be none elsewhere; an address is one everywhere
+    for blocks, files in engine.map_batches(partial(read_source, work=work, config=config), sources):
+        inputs.files += files
+        yield from blocks
 
-    The name of the folder, None where there are no posts; the rejects; the bytes.
-    """
+
+def read_source(path: str, work: Path, config: Config) -> tuple[list[ReadBlock], list[InputFile]]:
+    """A whole input, as `read_one` does one block after the other; and what it was."""
+    inputs = Inputs()
+    groups = group_blocks(read_blocks([path], config.read, BLOCK_BYTES, inputs), BLOCK_BYTES)
+    return [read_one(group, work, config) for group in groups], inputs.files
+
+
+def read_one(blocks: list[Block], work: Path, config: Config) -> ReadBlock:
+    """A group of blocks of input → normalized posts and words in a folder of the work folder."""
     name, size = memo.name_of("block", config.as_dict(), blocks), sum(len(block.data) for block in blocks)
     if memo.is_kept(work / name):
         rejects = read_rejects(work / name)
-        return name if holds_posts(work / name) else None, rejects, size
+        return ReadBlock(name if holds_posts(work / name) else None, rejects, size)
     posts, rejects = parse_blocks(blocks, config.read)
     if config.decide.page_chrome == "keep":
         posts = keep_page_chrome(posts)
@@ -221,7 +247,7 @@ def read_one(blocks: list[Block], work: Path, config: Config) -> tuple[str | Non
             write_block(folder, normalize(posts, config.normalize))
 
     memo.keep(work / name, fill)
-    return name if posts.num_rows else None, rejects, size
+    return ReadBlock(name if posts.num_rows else None, rejects, size)
 
 
 def decide_or_recall(stage: Stage, config: Config, engine: Engine, clock: Clock) -> Decided:

@@ -54,17 +54,17 @@ def find_files(address: str) -> list[str]:
     """
     place = _place(address)
     with _complaints(address):
-        if "*" in place.name or "[" in place.name:
+        from pyarrow.fs import FileType
+
+        kind = place.files.get_file_info(place.name).type
+        if kind == FileType.File:
+            return [address]
+        if kind == FileType.Directory:
+            found = _below(place.files, place.name)
+        elif "*" in place.name or "[" in place.name:
             found = _matching(place)
         else:
-            from pyarrow.fs import FileType
-
-            kind = place.files.get_file_info(place.name).type
-            if kind == FileType.File:
-                return [address]
-            if kind == FileType.NotFound:
-                raise InputError("does not exist.", where=address)
-            found = _below(place.files, place.name)
+            raise InputError("does not exist.", where=address)
     if not found:
         raise InputError("no file is there.", where=address, hint="Check the address.")
     return [f"{place.before}{name.removeprefix(place.root)}{place.behind}" for name in found]
