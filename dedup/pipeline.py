@@ -85,12 +85,13 @@ def clean(
 ) -> Summary:
     """Clean dumps into the folder `out`: corpus, provenance, rejected records, manifest, report.
 
-    paths: files, folders, globs, or "-" for standard input. A run that was stopped, given again, goes on
-    where it was. against: output folders of earlier runs; reference: any other input. What stands in them
-    is taken out of the dump, and they stay as they are. force: replace what an earlier run wrote in
-    `out`. engine: what runs the steps, as `engines.spark.on_spark()`; changes no byte. Raises InputError for
-    a path that does not exist, or whose content changes meanwhile, OutputError for a folder that cannot or
-    must not be written or read, ConfigError for settings that cannot be.
+    paths: files, folders, globs, addresses (see `readers.stores`), or "-" for standard input. A run that
+    was stopped, given again, goes on where it was. against: output folders of earlier runs; reference: any
+    other input. What stands in them is taken out of the dump, and they stay as they are. force: replace
+    what an earlier run wrote in `out`. engine: what runs the steps, as `engines.spark.on_spark()`; changes
+    no byte. Raises InputError for a path that does not exist, or whose content changes meanwhile,
+    OutputError for a folder that cannot or must not be written or read, ConfigError for settings that
+    cannot be.
     """
     config, out, clock = config or Config(), Path(out), Clock(progress or Silent())
     earlier = find_earlier(against, reference)
