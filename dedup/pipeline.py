@@ -264,6 +264,7 @@ def _decide_all(folder: Path, stage: Stage, config: Config, engine: Engine, cloc
     index, ids = index_posts(stage, config, engine, clock.stage)
     passages = find_passages(index, config.quotes, engine, clock.stage)
     passages = resemble(index, passages, config, engine, clock.stage)
+    passages = Passages(*map(index.scratch.copy, passages))
     with clock.stage("decide", None, "posts"):
         recounted = recount(stage, index, passages)
         decisions = decide(index, passages, config)

@@ -128,7 +128,8 @@ def _without_found(passages: Passages) -> Passages:
 def protect(index: Index, passages: Passages, phrases: list[str]) -> Passages:
     """Flags passages that hold one of the phrases: they stay."""
     tokens = tokenize(pa.array(phrases, pa.string()))
-    spans = passages.spans.copy()
+    spans = index.scratch.zeros(passages.spans.shape, np.int64)
+    spans[:] = passages.spans
     for number in range(len(phrases)):
         phrase = tokens.hashes[tokens.offsets[number] : tokens.offsets[number + 1]]
         if len(phrase):
