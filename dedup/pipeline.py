@@ -159,6 +159,7 @@ def run(
     report = ratios.as_dict(rejected.records)
     if earlier:
         report["against"] = count_overlap([corpus.name for corpus in earlier], stage, decided)
+    del decided, tasks, months  # mapped files would outlive the work folder on a network's disk
     files.append(outputs.write_json(out, "report.json", report))
     facts = clock.facts(engine.workers, sum(file.bytes for file in inputs.files))
     outputs.write_facts(out, facts)
