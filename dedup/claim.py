@@ -21,7 +21,8 @@ from dedup import memo
 from dedup.config import Config
 from dedup.errors import InputError, OutputError
 from dedup.outputs import FORMAT, MANIFEST, OURS, RUN_FACTS, is_finished, load_manifest, versions
-from dedup.readers.sources import STANDARD_INPUT, is_address
+from dedup.readers import stores
+from dedup.readers.sources import STANDARD_INPUT
 from dedup.writers.atomic import WORK_FOLDER, sync_folder
 
 _MARKER, _LOCK = "run-started.json", "lock"
@@ -78,7 +79,7 @@ def claim(
     or one that an input lies in.
     """
     where, inputs = str(out), list(inputs)
-    if is_address(out):
+    if stores.is_address(where):
         hint = "dedup writes folders: mount the store, or copy the output there."
         raise OutputError("is the address of a store, not a folder.", where=where, hint=hint)
     if out.exists() and not out.is_dir():
@@ -136,7 +137,8 @@ def _finished(out: Path) -> OutputError:
 def _refuse_inputs_inside(out: Path, inputs: list[str]) -> None:
     folder = out.resolve()
     for path in inputs:
-        if path != STANDARD_INPUT and Path(path).resolve().is_relative_to(folder):
+        is_here = path != STANDARD_INPUT and not stores.is_address(path)
+        if is_here and Path(path).resolve().is_relative_to(folder):
             raise OutputError("lies inside the output folder.", where=path, hint="Choose another --output.")
 
 
@@ -184,6 +186,9 @@ def _marker(inputs: list[str], earlier: list[str], config: Config) -> dict[str, 
 def _look_at(path: str) -> dict[str, Any]:
     """Size and time of an input; without them when it is not there, or no file to read twice."""
     shown = path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    if stores.is_address(path):
+        entry = stores.look_at(path)
+        return {"path": shown} | ({"bytes": entry.size, "mtime_ns": entry.mtime_ns} if entry else {})
     try:
         found = os.stat(path) if path != STANDARD_INPUT else None  # noqa: PTH116  a path stays a string
     except OSError:

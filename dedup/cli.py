@@ -134,7 +134,9 @@ def clean(
     context: typer.Context,
     paths: Annotated[
         list[str],
-        typer.Argument(metavar="PATH", help="Files, folders and globs to read; - is standard input."),
+        typer.Argument(
+            metavar="PATH", help="Files, folders, globs and addresses (s3://…) to read; - is standard input."
+        ),
     ],
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="OUT", help="Folder to write; made if it is not there.")
@@ -329,7 +331,9 @@ def tune(
     context: typer.Context,
     paths: Annotated[
         list[str],
-        typer.Argument(metavar="PATH", help="Files, folders and globs to read; - is standard input."),
+        typer.Argument(
+            metavar="PATH", help="Files, folders, globs and addresses (s3://…) to read; - is standard input."
+        ),
     ],
     thresholds: Annotated[
         str, typer.Option("--thresholds", metavar="T,T", help="Thresholds to try, separated by commas.")

@@ -146,6 +146,13 @@ def settle(
     empty: Flags,
     protected: Flags,
     policy: Policy,
+    action: Bytes,
+    reason: Bytes,
+    duplicate_of: Int64s,
+    similarity: NDArray[np.float32],
+    copy_of: Int64s,
+    taken_of: Int64s,
+    pieces_of: Int64s,
 ) -> Any:
     """Decide on every post, in order.
 
@@ -153,24 +160,22 @@ def settle(
     post p at span_of[p]:span_of[p + 1]; source -1: a quote whose source is missing. runs: int64 [r, 3].
     mark_offsets, mark_spans: see `Marks`.
     stands_for: int64 [posts], an exact duplicate's first post, else the post itself.
-    empty, protected: bool [posts]. `state` is brought up to date. Returns the fields of `Decisions`.
+    empty, protected: bool [posts]. `state` is brought up to date. Fills in action, reason, duplicate_of,
+    similarity and copy_of, and returns rows (see `Decisions`). taken_of, pieces_of: int64 [posts, 2], for
+    what only this kernel looks at. The arrays of posts are 0 at first.
     """
-    posts = order.shape[0]
-    action = np.zeros(posts, np.uint8)
-    reason = np.full(posts, NO_REASON, np.uint8)
-    duplicate_of = np.full(posts, -1, np.int64)
-    similarity = np.full(posts, np.nan, np.float32)
-    copy_of = np.full(posts, -1, np.int64)
+    reason[:] = NO_REASON
+    duplicate_of[:] = -1
+    similarity[:] = np.nan
+    copy_of[:] = -1
     # of one type each, or numba compiles the helpers once for every constant
     none, zero, one = np.int64(-1), np.int64(0), np.int64(1)
     rows = np.empty((256, ROW_COLUMNS), np.int64)
     row_count = np.int64(0)
     taken = np.empty((256, 3), np.int64)
     taken_count = np.int64(0)
-    taken_of = np.zeros((posts, 2), np.int64)
     pieces = np.empty((256, 5), np.int64)
     piece_count = np.int64(0)
-    pieces_of = np.zeros((posts, 2), np.int64)
     walked = np.empty((256, 5), np.int64)
 
     for post in order:
@@ -527,4 +532,4 @@ def settle(
             taken, taken_count = take(taken, taken_count, begin, end, zero)
         taken_of[post, 1] = taken_count
         pieces_of[post, 1] = piece_count
-    return action, reason, duplicate_of, similarity, copy_of, rows[:row_count].copy()
+    return rows[:row_count]

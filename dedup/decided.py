@@ -52,10 +52,11 @@ def write_decided(folder: Path, decided: Decided) -> None:
 
 
 def read_decided(folder: Path) -> Decided:
-    """Read it back."""
+    """Read it back: mapped, so that what is not being looked at need not be in memory."""
 
     def load(name: str) -> Any:
-        return np.load(folder / f"{name}.npy", allow_pickle=False)
+        # as they were, writable: kernels are compiled for that
+        return np.asarray(np.load(folder / f"{name}.npy", mmap_mode="c", allow_pickle=False))
 
     with pa.memory_map(str(folder / _IDS)) as source:
         reader = pa.ipc.open_file(source)

@@ -91,50 +91,41 @@ def _index(
     advance: Callable[[int], None],
 ) -> tuple[Index, list[pa.StringArray]]:
     keys = _Keys(stage)
+    words = keys["words"]
+    memory = memory_for(config.run, _WORD_BYTES * int(words.sum(dtype=np.int64)), engine.workers)
+    scratch = Scratch(stage.folder, memory, engine.shared)
+    keep = scratch.copy
 
-    paths = ids.codes(keys["path"])
-    id_hashes, parent_hashes = keys["id"], keys["parent_id"]
-    thread_codes = ids.codes(keys["thread_id"])
-    parents = ids.link_parents(id_hashes, parent_hashes, paths)
-    # answers to a post that is not in the dump (a cleaned one, say) are a thread all the same
-    orphans = (thread_codes < 0) & (parents < 0) & (parent_hashes != 0)
-    siblings = ids.codes(np.where(orphans, ids.pair_keys(parent_hashes, paths), np.uint64(0)))
-    thread_codes = np.where(orphans, thread_codes.max(initial=-1) + 1 + siblings, thread_codes)
-    sources = date_sources(batches, paths)
-    times = read_times(batches, sources, config.read.date_format, engine.map_kernels)
-    months = months_of(times)
-    rank = order_posts(times, thread_codes, parents, paths)
-    earlier = np.arange(len(rank)) < blocks[len(stage.corpora)]
-    if stage.corpora:
-        rank[np.lexsort((rank, ~earlier))] = np.arange(len(rank))
-    order = inverse(rank)
-    is_page = np.zeros(len(rank), np.bool_)
-    threads = group_threads(thread_codes, parents, paths, keys["title"], times, rank, is_page)
-
-    input_of = threads.posts
-    number_of = inverse(input_of)
+    paths, id_hashes = ids.codes(keys["path"]), keys["id"]
+    earlier = np.arange(len(paths)) < blocks[len(stage.corpora)]
+    threads, rank, months = _thread_up(keys, batches, paths, id_hashes, earlier, config, engine)
+    input_of = keep(threads.posts)
+    number_of = keep(inverse(input_of))
+    order = keep(number_of[inverse(rank)])
+    rank = keep(rank[input_of])
     threads = Threads(
-        np.arange(len(input_of)), threads.offsets, threads.windowed, threads.thread_of[input_of]
+        keep(np.arange(len(input_of))),
+        keep(threads.offsets),
+        threads.windowed,
+        keep(threads.thread_of[input_of]),
     )
-    rank, order = rank[input_of], number_of[order]
     author_hashes = keys["author"][input_of]
-    authors, author_names = ids.codes(author_hashes), keys["author_name"][input_of]
+    authors, author_names = keep(ids.codes(author_hashes)), keep(keys["author_name"][input_of])
     protected_hashes = ids.hash_strings(pa.array(config.decide.protect_authors, pa.string()))
     protected = np.isin(author_hashes, protected_hashes) & (author_hashes != 0)
+    del author_hashes
     empty, earlier = keys["empty"][input_of], earlier[input_of]
 
-    input_offsets, offsets = np.zeros(len(rank) + 1, np.int64), np.zeros(len(rank) + 1, np.int64)
-    np.cumsum(keys["words"], out=input_offsets[1:])
-    np.cumsum(keys["words"][input_of], out=offsets[1:])
-    memory = memory_for(config.run, _WORD_BYTES * int(offsets[-1]), engine.workers)
-    scratch = Scratch(stage.folder, memory)
+    input_offsets, offsets = (scratch.zeros(len(rank) + 1, np.int64) for _ in range(2))
+    np.cumsum(words, out=input_offsets[1:])
+    np.cumsum(words[input_of], out=offsets[1:])
     gone = [stage.removed_words(name) for _, name in stage.removed]
-    words_in_all = int(offsets[-1]) + sum(words.num_rows for words in gone)
+    words_in_all = int(offsets[-1]) + sum(batch.num_rows for batch in gone)
     hashes, info = scratch.zeros(words_in_all, np.uint32), scratch.zeros(words_in_all, np.uint16)
     state = scratch.zeros(words_in_all, np.uint8)
     for number in range(stage.blocks):  # side by side they are no sooner done: the time goes into new pages
-        words, posts = stage.words(number), slice(*blocks[number : number + 2])
-        _place(words.offsets, words.hashes, words.info, offsets[number_of[posts]], hashes, info, state)
+        block, posts = stage.words(number), slice(*blocks[number : number + 2])
+        _place(block.offsets, block.hashes, block.info, offsets[number_of[posts]], hashes, info, state)
         advance(posts.stop - posts.start)
     removed = place_removed(
         stage,
@@ -157,7 +148,7 @@ def _index(
     index = Index(
         input_of=input_of,
         input_offsets=input_offsets,
-        months=months,
+        months=keep(months),
         offsets=offsets,
         hashes=hashes,
         info=info,
@@ -170,15 +161,17 @@ def _index(
         author_names=author_names,
         names=name_table(np.unique(author_names)),
         marks=_marks(stage, blocks, input_offsets, number_of, offsets),
-        stands_for=collapse(
-            (keys["text"][input_of], keys["text_2"][input_of]),
-            offsets,
-            hashes,
-            sizes,
-            authors,
-            threads.thread_of,
-            rank,
-            empty | protected & ~earlier,
+        stands_for=keep(
+            collapse(
+                (keys["text"][input_of], keys["text_2"][input_of]),
+                offsets,
+                hashes,
+                sizes,
+                authors,
+                threads.thread_of,
+                rank,
+                empty | protected & ~earlier,
+            )
         ),
         empty=empty,
         protected=protected | earlier,
@@ -193,6 +186,34 @@ def _index(
         posts = slice(int(blocks[own[0]]), int(blocks[own[-1] + 1]))
         assigned += ids.assign_ids([batches[number] for number in own], id_hashes[posts], paths[posts])
     return index, assigned
+
+
+def _thread_up(
+    keys: _Keys,
+    batches: list[pa.RecordBatch],
+    paths: NDArray[np.int32],
+    id_hashes: NDArray[np.uint64],
+    earlier: NDArray[np.bool_],
+    config: Config,
+    engine: Engine,
+) -> tuple[Threads, NDArray[np.int64], NDArray[np.int32]]:
+    """The threads, ranks and months of all posts, in input order. earlier: bool, of earlier corpora."""
+    parent_hashes = keys["parent_id"]
+    thread_codes = ids.codes(keys["thread_id"])
+    parents = ids.link_parents(id_hashes, parent_hashes, paths)
+    # answers to a post that is not in the dump (a cleaned one, say) are a thread all the same
+    orphans = (thread_codes < 0) & (parents < 0) & (parent_hashes != 0)
+    siblings = ids.codes(np.where(orphans, ids.pair_keys(parent_hashes, paths), np.uint64(0)))
+    thread_codes = np.where(orphans, thread_codes.max(initial=-1) + 1 + siblings, thread_codes)
+    del parent_hashes, orphans, siblings
+    sources = date_sources(batches, paths)
+    times = read_times(batches, sources, config.read.date_format, engine.map_kernels)
+    rank = order_posts(times, thread_codes, parents, paths)
+    if earlier.any():
+        rank[np.lexsort((rank, ~earlier))] = np.arange(len(rank))
+    is_page = np.zeros(len(rank), np.bool_)
+    threads = group_threads(thread_codes, parents, paths, keys["title"], times, rank, is_page)
+    return threads, rank, months_of(times)
 
 
 @helper

@@ -9,8 +9,7 @@ provenance and report are written.
 from __future__ import annotations
 
 import os
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -40,7 +39,8 @@ from dedup.progress import Progress, Silent
 from dedup.quotes.find import Passages, align_pairs, find_passages, join, protect
 from dedup.quotes.within import count_own
 from dedup.readers import Block, Inputs, Source, find_sources, group_blocks, parse_blocks, read_blocks
-from dedup.readers.sources import STANDARD_INPUT
+from dedup.readers.sources import STANDARD_INPUT, InputFile, size_of
+from dedup.readers.stores import is_address
 from dedup.removed import read_removed
 from dedup.report.ratios import Ratios
 from dedup.results import Task, make_results, make_tasks
@@ -54,6 +54,15 @@ BLOCK_BYTES = 8 << 20
 """Input that one reading task takes, at most; changes no byte of the output."""
 _BLOCKS_EACH = 8
 """So many tasks for each worker where the input is small, so that none waits long for another's last."""
+
+
+class ReadBlock(NamedTuple):
+    """What was made of a group of blocks: a folder of the work folder, None where there are no posts; the
+    rejects; the bytes there were."""
+
+    name: str | None
+    rejects: pa.RecordBatch
+    size: int
 
 
 class Summary(NamedTuple):
@@ -78,12 +87,13 @@ def clean(
 ) -> Summary:
     """Clean dumps into the folder `out`: corpus, provenance, rejected records, manifest, report.
 
-    paths: files, folders, globs, or "-" for standard input. A run that was stopped, given again, goes on
-    where it was. against: output folders of earlier runs; reference: any other input. What stands in them
-    is taken out of the dump, and they stay as they are. force: replace what an earlier run wrote in
-    `out`. engine: what runs the steps, as `engines.spark.on_spark()`; changes no byte. Raises InputError for
-    a path that does not exist, or whose content changes meanwhile, OutputError for a folder that cannot or
-    must not be written or read, ConfigError for settings that cannot be.
+    paths: files, folders, globs, addresses (see `readers.stores`), or "-" for standard input. A run that
+    was stopped, given again, goes on where it was. against: output folders of earlier runs; reference: any
+    other input. What stands in them is taken out of the dump, and they stay as they are. force: replace
+    what an earlier run wrote in `out`. engine: what runs the steps, as `engines.spark.on_spark()`; changes
+    no byte. Raises InputError for a path that does not exist, or whose content changes meanwhile,
+    OutputError for a folder that cannot or must not be written or read, ConfigError for settings that
+    cannot be.
     """
     config, out, clock = config or Config(), Path(out), Clock(progress or Silent())
     earlier = find_earlier(against, reference)
@@ -153,13 +163,14 @@ def run(
                 config.decide.quotes == "mark",
                 engine.map_kernels,
             )
-            months = [decided.months[begin:end] for begin, end in pairwise(decided.blocks[len(corpora) :])]
+            months = (decided.months[begin:end] for begin, end in pairwise(decided.blocks[len(corpora) :]))
             writer, ratios = write(tasks, months, out, config, engine, stage_bar.advance)
             files = [*writer.close(), *rejected.close()]
     counts = count(decided.decisions, first, rejected.records)
     report = ratios.as_dict(rejected.records)
     if earlier:
         report["against"] = count_overlap([corpus.name for corpus in earlier], stage, decided)
+    del decided, tasks, months  # mapped files would outlive the work folder on a network's disk
     files.append(outputs.write_json(out, "report.json", report))
     facts = clock.facts(engine.workers, sum(file.bytes for file in inputs.files))
     outputs.write_facts(out, facts)
@@ -204,10 +215,8 @@ def read(
 
     The names of the blocks, in order.
     """
-    groups = group_blocks(read_blocks(paths, config.read, block_bytes, inputs), block_bytes)
-    step = partial(read_one, work=work, config=config)
     names: list[str] = []
-    for name, rejects, size in engine.map_batches(step, groups):
+    for name, rejects, size in _read_all(paths, work, config, engine, block_bytes, inputs):
         rejected.write(rejects)
         advance(size)
         if name is not None:
@@ -215,15 +224,38 @@ def read(
     return names
 
 
-def read_one(blocks: list[Block], work: Path, config: Config) -> tuple[str | None, pa.RecordBatch, int]:
-    """A group of blocks of input → normalized posts and words in a folder of the work folder.
+def _read_all(
+    paths: Sequence[str | os.PathLike[str]],
+    work: Path,
+    config: Config,
+    engine: Engine,
+    block_bytes: int,
+    inputs: Inputs,
+) -> Iterator[ReadBlock]:
+    sources = [source.path for source in find_sources(paths)]
+    if engine.shared is None or len(sources) < engine.parts or not all(map(is_address, sources)):
+        groups = group_blocks(read_blocks(paths, config.read, block_bytes, inputs), block_bytes)
+        yield from engine.map_batches(partial(read_one, work=work, config=config), groups)
+        return
+    # what is a path here need be none elsewhere; an address is one everywhere
+    for blocks, files in engine.map_batches(partial(read_source, work=work, config=config), sources):
+        inputs.files += files
+        yield from blocks
 
-    The name of the folder, None where there are no posts; the rejects; the bytes.
-    """
+
+def read_source(path: str, work: Path, config: Config) -> tuple[list[ReadBlock], list[InputFile]]:
+    """A whole input, as `read_one` does one block after the other; and what it was."""
+    inputs = Inputs()
+    groups = group_blocks(read_blocks([path], config.read, BLOCK_BYTES, inputs), BLOCK_BYTES)
+    return [read_one(group, work, config) for group in groups], inputs.files
+
+
+def read_one(blocks: list[Block], work: Path, config: Config) -> ReadBlock:
+    """A group of blocks of input → normalized posts and words in a folder of the work folder."""
     name, size = memo.name_of("block", config.as_dict(), blocks), sum(len(block.data) for block in blocks)
     if memo.is_kept(work / name):
         rejects = read_rejects(work / name)
-        return name if holds_posts(work / name) else None, rejects, size
+        return ReadBlock(name if holds_posts(work / name) else None, rejects, size)
     posts, rejects = parse_blocks(blocks, config.read)
     if config.decide.page_chrome == "keep":
         posts = keep_page_chrome(posts)
@@ -234,24 +266,28 @@ def read_one(blocks: list[Block], work: Path, config: Config) -> tuple[str | Non
             write_block(folder, normalize(posts, config.normalize))
 
     memo.keep(work / name, fill)
-    return name if posts.num_rows else None, rejects, size
+    return ReadBlock(name if posts.num_rows else None, rejects, size)
 
 
 def decide_or_recall(stage: Stage, config: Config, engine: Engine, clock: Clock) -> Decided:
     """What becomes of all posts; kept, so that a run killed while it writes has only that left to do."""
     name = memo.name_of("decided", config.as_dict(), stage.names, stage.corpora, stage.removed)
     folder = stage.folder / name
-    if memo.is_kept(folder):
-        return read_decided(folder)
+    if not memo.is_kept(folder):
+        _decide_all(folder, stage, config, engine, clock)
+    return read_decided(folder)  # the index is gone by now
+
+
+def _decide_all(folder: Path, stage: Stage, config: Config, engine: Engine, clock: Clock) -> None:
     index, ids = index_posts(stage, config, engine, clock.stage)
     passages = find_passages(index, config.quotes, engine, clock.stage)
     passages = resemble(index, passages, config, engine, clock.stage)
+    passages = Passages(*map(index.scratch.copy, passages))
     with clock.stage("decide", None, "posts"):
         recounted = recount(stage, index, passages)
         decisions = decide(index, passages, config)
         decided = Decided(index.blocks, index.input_offsets, index.months, decisions, recounted, ids)
         memo.keep(folder, partial(write_decided, decided=decided))
-    return decided
 
 
 def resemble(
@@ -269,7 +305,7 @@ def resemble(
             index.rank,
             active,
             config.match,
-            engine.map_kernels,
+            engine.map_parts,
             engine.map_rows,
             index.scratch.zeros,
             bar.advance,
@@ -293,32 +329,42 @@ def decide(index: Index, passages: Passages, config: Config) -> Decisions:
         shingle_words=config.match.shingle_words,
         across_min_words=config.quotes.across_min_words,
     )
-    decisions = Decisions(
-        *settle(
-            index.order,
-            index.offsets,
-            index.hashes,
-            index.info,
-            index.state,
-            index.authors,
-            index.threads.thread_of,
-            passages.spans,
-            np.searchsorted(passages.spans[:, 0], np.arange(len(index.rank) + 1)),
-            passages.runs,
-            index.marks.offsets,
-            index.marks.spans,
-            index.stands_for,
-            index.empty,
-            index.protected,
-            policy,
-        )
+    posts, zeros = len(index.rank), index.scratch.zeros
+    action, reason = zeros(posts, np.uint8), zeros(posts, np.uint8)
+    similarity = zeros(posts, np.float32)
+    duplicate_of, copy_of = zeros(posts, np.int64), zeros(posts, np.int64)
+    rows = settle(
+        index.order,
+        index.offsets,
+        index.hashes,
+        index.info,
+        index.state,
+        index.authors,
+        index.threads.thread_of,
+        passages.spans,
+        np.searchsorted(passages.spans[:, 0], np.arange(len(index.rank) + 1)),
+        passages.runs,
+        index.marks.offsets,
+        index.marks.spans,
+        index.stands_for,
+        index.empty,
+        index.protected,
+        policy,
+        action,
+        reason,
+        duplicate_of,
+        similarity,
+        copy_of,
+        zeros((posts, 2), np.int64),
+        zeros((posts, 2), np.int64),
     )
+    decisions = Decisions(action, reason, duplicate_of, similarity, copy_of, rows)
     return in_input_order(swap_survivors(decisions, index, config), index)
 
 
 def write(
     tasks: Iterable[Task],
-    months: list[NDArray[np.int32]],
+    months: Iterable[NDArray[np.int32]],
     out: Path,
     config: Config,
     engine: Engine,
@@ -353,7 +399,7 @@ def _size_of(sources: Sequence[Source]) -> int | None:
     """The bytes there are to read; None where the size of a file says little of what is in it."""
     if any(source.path == STANDARD_INPUT or source.is_packed for source in sources):
         return None
-    return sum(Path(source.path).stat().st_size for source in sources)
+    return sum(size_of(source.path) for source in sources)
 
 
 def _listed(inputs: Inputs) -> list[outputs.InputFile]:
@@ -363,11 +409,11 @@ def _listed(inputs: Inputs) -> list[outputs.InputFile]:
 def count(decisions: Decisions, first: int, rejected: int) -> dict[str, Any]:
     """The manifest's counts, of the posts from `first`."""
     action, reason = decisions.action[first:], decisions.reason[first:]
-    actions = Counter(action.tolist())
-    reasons = Counter(reason[reason != NO_REASON].tolist())
+    actions = np.bincount(action, minlength=len(ACTIONS)).tolist()
+    reasons = np.bincount(reason[reason != NO_REASON]).tolist()
     return {
         "posts": len(action),
-        **{name: actions[code] for code, name in enumerate(ACTIONS)},
-        "reasons": {WHYS[code]: reasons[code] for code in sorted(reasons)},
+        **dict(zip(ACTIONS, actions, strict=True)),
+        "reasons": {WHYS[code]: posts for code, posts in enumerate(reasons) if posts},
         "rejected": rejected,
     }

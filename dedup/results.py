@@ -110,10 +110,12 @@ def make_tasks(
     mark_quotes: bool,
     map_blocks: Callable[..., Iterable[Any]] = map,
 ) -> Iterator[Task]:
-    """One task a block of the dump; earlier corpora are not written again."""
+    """One task a block of the dump, made when it is needed; earlier corpora are not written again."""
     rows = decisions.rows[np.lexsort((decisions.rows[:, trace.ROW_START], decisions.rows[:, trace.ROW_POST]))]
     sources = locate_sources(stage, blocks, offsets, rows, map_blocks)
-    all_ids = pa.chunked_array(ids, pa.string()).cast(pa.large_string()).combine_chunks()
+    # of one piece, because to take from hundreds takes ten times as long; that may be more than 2 GB
+    all_ids = pa.chunked_array([column.cast(pa.large_string()) for column in ids], pa.large_string())
+    all_ids = all_ids.combine_chunks()
     clusters = _clusters(decisions)
     bounds = np.searchsorted(rows[:, trace.ROW_POST], blocks)
     for number in range(len(stage.corpora), stage.blocks):

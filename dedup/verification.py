@@ -25,6 +25,8 @@ from dedup.errors import DedupError, OutputError
 from dedup.evidence import Evidence
 from dedup.originals import read_posts, restore_text
 from dedup.outputs import MANIFEST, OURS, RUN_FACTS, Manifest, is_whole, load_manifest
+from dedup.readers import stores
+from dedup.readers.sources import Source, open_source
 
 MOST_PROBLEMS = 1000
 """More are counted, and not listed."""
@@ -162,7 +164,7 @@ class _Check:
                     post = {"id": post_id, "action": "keep", "edits": []}
                     evidence.look_up(post, text, corpus.name)
                 for file in corpus.files:
-                    if (problem := _differs(Path(file.path), file.sha256, file.bytes)) is not None:
+                    if (problem := _differs(file.path, file.sha256, file.bytes)) is not None:
                         self.complain(f"{file.path!r} stood here before and {problem}", MANIFEST)
             except DedupError as error:
                 evidence.give_up(corpus.name)
@@ -186,13 +188,18 @@ def _is_not_whole(path: Path) -> str | None:
         return f"cannot be read ({error.strerror})"
 
 
-def _differs(path: Path, sha256: str, size: int) -> str | None:
+def _differs(path: str | Path, sha256: str, size: int) -> str | None:
     try:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        if stores.is_address(str(path)):
+            with open_source(Source(str(path))) as stream:
+                read = stream.finish()
+            digest, found = read.sha256, read.bytes
+        else:
+            with Path(path).open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+                found = file.tell()
     except OSError as error:
         return f"cannot be read ({error.strerror})"
-    found = path.stat().st_size
     if found != size:
         return f"has {found} bytes and not the {size} that were written"
     return None if digest == sha256 else "is not as it was written (its sha256 differs)"

@@ -34,6 +34,8 @@ from dedup.pipeline import clean  # noqa: E402
 from dedup.progress import Silent  # noqa: E402
 
 LOOK_SECONDS = 0.5
+GLIMPSE_SECONDS = 0.05
+"""So often the driver's anonymous memory is read, which costs little."""
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -48,19 +50,23 @@ def role_of(command: str) -> str:
     return "driver's Java" if "java" in command.split("\0")[0] else "driver"
 
 
-class DriverCpu(Silent):
-    """Adds up what this process spends in each stage, in CPU seconds, but for those of the watch."""
+class Driver(Silent):
+    """What this process spends in each stage: CPU seconds, but for those of the watch, and the most anonymous
+    memory, in MB."""
 
     def __init__(self, watch: Watch) -> None:
         self._watch = watch
         self.seconds: dict[str, float] = {}
+        self.anonymous: dict[str, int] = {}
 
     @contextmanager
     def stage(self, name: str, total: int | None, unit: str) -> Iterator[Any]:
         began = time.process_time() - self._watch.seconds
+        self._watch.anonymous = 0
         with super().stage(name, total, unit) as bar:
             yield bar
         self.seconds[name] = round(time.process_time() - self._watch.seconds - began, 1)
+        self.anonymous[name] = self._watch.anonymous >> 10
 
 
 class Watch(threading.Thread):
@@ -73,10 +79,17 @@ class Watch(threading.Thread):
         self._done = threading.Event()
         self.seconds = 0.0
         """CPU seconds that looking takes."""
+        self.anonymous = 0
+        """The most anonymous memory of this process since it was set to 0, in KB."""
 
     def run(self) -> None:
-        while not self._done.wait(LOOK_SECONDS):
-            self.look()
+        next_look = 0.0
+        while not self._done.wait(GLIMPSE_SECONDS):
+            status = Path("/proc/self/status").read_text()
+            self.anonymous = max(self.anonymous, int(status.partition("RssAnon:")[2].split()[0]))
+            if time.monotonic() >= next_look:
+                self.look()
+                next_look = time.monotonic() + LOOK_SECONDS
             self.seconds = time.thread_time()
 
     def look(self) -> None:
@@ -176,7 +189,7 @@ def main() -> None:
             watch = Watch()
             watch.start()
             began = time.perf_counter()
-            spent = DriverCpu(watch)
+            spent = Driver(watch)
             summary = clean([given.dump], given.out, engine=engine, progress=spent)
             seconds = round(time.perf_counter() - began, 1)
             measured = watch.end()
@@ -190,6 +203,7 @@ def main() -> None:
             "load": [round(load, 1) for load in os.getloadavg()],
             **measured,
             "driver_cpu_seconds": spent.seconds,
+            "driver_anonymous_mb": spent.anonymous,
             "shuffles": shuffled(logs),
         }
     print(json.dumps(result, indent=1))

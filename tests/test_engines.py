@@ -22,6 +22,7 @@ from dedup.engines import session, wire
 from dedup.engines.spark import SparkEngine
 from dedup.errors import ConfigError
 from dedup.report.ratios import Ratios
+from dedup.scratch import Scratch, SharedFile
 
 
 class Everything(NamedTuple):
@@ -57,6 +58,24 @@ def test_what_travels_arrives(words: NDArray[Any], names: list[str | None]) -> N
     assert got.ratios.as_dict() == sent.ratios.as_dict()
     result = wire.unpack(wire.pack((sent._replace(batch=None), 2)), wire.result_type(step))
     assert result[0].batch is None and result[1] == 2
+
+
+def test_an_array_in_a_shared_file_travels_as_its_place(tmp_path: Path) -> None:
+    words = Scratch(tmp_path, shared=tmp_path).zeros((3, 1 << 17), np.uint32)
+    words[:] = np.arange(3 << 17).reshape(3, -1)
+    for part in (words, words[1:], words[2, 1001:], words[0, 7:8]):
+        files: set[SharedFile] = set()
+        packed = wire.pack(part, files)
+        assert len(packed) < 500 and len(files) == 1
+        there = wire.unpack(packed, NDArray[np.uint32])
+        np.testing.assert_array_equal(there, part)
+        there[...] = 0  # nobody else sees that
+    assert int(words.max()) == (3 << 17) - 1
+    # what is no piece of a file, and what goes to somebody who may not see it, travels whole
+    for part in (words[:, ::2], words[0, :0], np.arange(9)):
+        np.testing.assert_array_equal(wire.unpack(wire.pack(part, files := set()), NDArray[Any]), part)
+        assert not files
+    assert len(wire.pack(words)) > words.nbytes
 
 
 @pytest.mark.parametrize("data", [b"", b"\xc1", wire.pack({"a": 1}), wire.pack([1, 2, 3])])

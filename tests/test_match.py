@@ -159,7 +159,7 @@ def test_a_bucket_of_strangers_stays_linear() -> None:
     everyone = np.arange(count)
     bounds = np.array([0, count])
     pairs, similarities, capped = compare_buckets(
-        everyone, bounds, 0, 1, np.zeros(64, np.int64), everyone, offsets, hashes, state, 2, 0.7
+        everyone, bounds, np.zeros(64, np.int64), everyone, offsets, hashes, state, 2, 0.7
     )
     assert len(pairs) < MOST_LEADERS * count
     assert not (similarities >= 0.7).any()

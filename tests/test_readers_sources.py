@@ -317,9 +317,3 @@ def test_compressed_input_in_pieces(tmp_path: Path, suffix: str) -> None:
     posts, rejects = read(path)
     assert rejects == []
     assert len(posts) == 20_000
-
-
-def test_the_address_of_a_store_is_told_from_a_file_that_is_missing() -> None:
-    with pytest.raises(InputError) as raised:
-        find_sources(["s3://bucket/dump.jsonl"])
-    assert "address of a store" in str(raised.value.hint)

@@ -32,6 +32,21 @@ def test_large_arrays_keep_their_content_and_leave_no_file(tmp_path: Path) -> No
     assert array[4, -1] == 99_999 and int(array.sum()) == 99_999 * 50_000
 
 
+def test_what_others_see_has_a_name_as_long_as_it_lives(tmp_path: Path) -> None:
+    (shared := tmp_path / "shared").mkdir()
+    scratch = Scratch(tmp_path, 1 << 20, shared)
+    array = scratch.copy(np.arange(1 << 16))
+    part = array[-9:]
+    assert scratch.zeros(9, np.int64).flags.owndata
+    assert scratch.copy(part) is part
+    assert [path.stat().st_size for path in shared.iterdir()] == [8 << 16]
+    scratch.let_go()
+    del array
+    assert part.tolist() == [*range((1 << 16) - 9, 1 << 16)]
+    del part
+    assert not any(shared.iterdir())
+
+
 @pytest.mark.skipif(
     not Path("/proc/self/statm").exists(), reason="only Linux tells what of a process is files"
 )

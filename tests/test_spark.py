@@ -17,11 +17,12 @@ from random import Random
 from typing import Any
 
 import pytest
+import zstandard
 from conftest import DATA
 from spark_cluster import CONF, ENVIRONMENT, ROOT, Cluster, as_rows, cluster, kill, need_spark
 from test_promises import fingerprint
 
-from dedup import pipeline
+from dedup import pipeline, scratch
 from dedup.config import Config
 from dedup.engines import spark
 from dedup.engines.spark import on_spark
@@ -33,12 +34,13 @@ if sys.platform != "linux":
 need_spark()
 
 BLOCK_BYTES = 1 << 15
-"""So that small dumps are many tasks."""
+"""So that small dumps are many tasks, and their arrays lie in files."""
 
 
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pipeline, "BLOCK_BYTES", BLOCK_BYTES)
+    monkeypatch.setattr(scratch, "_SHARED_BYTES", 1 << 7)
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +124,26 @@ def test_against_what_was_there_before(
     dump = generated(tmp_path / "dump", "--posts", "200", "--case", "identical")
     before = {"against": [forum_out.name], "reference": [DATA / "thread.txt"]}
     run_both(session, tmp_path, [dump, DATA / "forum.jsonl"], **before)
+
+
+def test_files_at_addresses_are_read_by_the_tasks(
+    session: Any, board: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder := tmp_path / "dumps").mkdir()
+    lines = board.read_bytes().splitlines(keepends=True)
+    for number in range(5):
+        part = b"".join(lines[number::5]) + b"{no\n" * number
+        (folder / f"{number} [*].jsonl.zst").write_bytes(zstandard.ZstdCompressor().compress(part))
+    shutil.copy(DATA / "list.mbox", folder)
+
+    def local(*_: Any) -> Any:
+        raise AssertionError("read by the driver")
+
+    addresses = [f"file://{folder}/*.zst", f"file://{folder}/list.mbox"]
+    pipeline.clean(addresses, tmp_path / "local", Config().with_settings({"run": {"workers": 1}}))
+    monkeypatch.setattr(pipeline, "group_blocks", local)
+    pipeline.clean(addresses, tmp_path / "spark", engine=on_spark(session))
+    assert fingerprint(tmp_path / "spark") == fingerprint(tmp_path / "local")
 
 
 def test_a_dump_without_posts(session: Any, tmp_path: Path) -> None:

@@ -29,7 +29,10 @@ class Engine(Protocol):
         """For kernels that do not hold the interpreter's lock; called like `map`."""
 
     def map_parts(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-        """For kernels whose items hold all that they look at (see `parts`): they run anywhere."""
+        """For kernels whose items hold all that they look at (see `parts`): they run anywhere.
+
+        What they write into arrays of an item may be seen here or not: whoever needs it gives it back.
+        """
 
     def map_rows(
         self, function: Callable[[Item], pa.RecordBatch], items: Iterable[Item], wanted: Repeated
@@ -42,6 +45,14 @@ class Engine(Protocol):
     @property
     def workers(self) -> int:
         """How many kernels run here at the same time; changes no result."""
+
+    @property
+    def parts(self) -> int:
+        """How many parts run at the same time; changes no result."""
+
+    @property
+    def shared(self) -> Path | None:
+        """The folder for large arrays (see `Scratch`), where others than this process run the parts."""
 
 
 StartEngine: TypeAlias = Callable[[Path, Run], AbstractContextManager[Engine]]

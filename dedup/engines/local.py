@@ -33,7 +33,8 @@ class LocalEngine:
     """
 
     def __init__(self, workers: int | None = None) -> None:
-        self.workers = workers or _cores()
+        self.workers = self.parts = workers or _cores()
+        self.shared = None
         self._processes: Processes | None = None
         self._threads: ThreadPoolExecutor | None = None
 

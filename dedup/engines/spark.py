@@ -36,6 +36,7 @@ from dedup.engines.local import LocalEngine, in_order
 from dedup.engines.session import first_line, spark_session
 from dedup.errors import ConfigError, DedupError, OutputError
 from dedup.parts import Repeated
+from dedup.scratch import SharedFile
 from dedup.writers.atomic import disk_errors
 
 if TYPE_CHECKING:
@@ -104,6 +105,9 @@ class SparkEngine:
         self._here = LocalEngine(workers)
         self.workers = self._here.workers
         self._folder = Path(tempfile.mkdtemp(prefix="scratch-spark-", dir=work))
+        (shared := self._folder / "arrays").mkdir()
+        self.shared: Path | None = shared
+        self.parts = self._cores()
         self._group = self._folder.name
         self._jobs = ThreadPoolExecutor(_JOBS, "dedup-spark")
         self._expected = environment()
@@ -193,11 +197,17 @@ class SparkEngine:
     def _put_all(self, items: Iterable[Any]) -> Iterator[range]:
         """Put items into files, for a job each time."""
         rest = iter(items)
+        written: set[SharedFile] = set()
         while True:
             first = self._put
             for item in islice(rest, self._cores()):
+                shared: set[SharedFile] = set()
+                packed = wire.pack(item, shared)
                 with disk_errors(self._folder):
-                    _path(self._folder, self._put, _ITEM).write_bytes(wire.pack(item))
+                    for file in shared - written:  # to where other machines see it
+                        file.flush()
+                    _path(self._folder, self._put, _ITEM).write_bytes(packed)
+                written |= shared
                 self._put += 1
             if self._put == first:
                 return

@@ -1,5 +1,6 @@
 """What travels to workers on other machines and back: msgpack, with arrays and tables as raw bytes.
 
+An array that lies in a file which all workers see travels as its place there.
 Nothing is unpickled: what is read back has the types that the step's own annotations name, or is refused.
 """
 
@@ -13,6 +14,8 @@ from typing import Any, get_origin, get_type_hints
 import msgspec
 import numpy as np
 import pyarrow as pa
+
+from dedup.scratch import Place, SharedFile, open_place, shared_file
 
 _COLUMN = "column"
 
@@ -28,9 +31,12 @@ def result_type(function: Callable[..., Any]) -> Any:
     return get_type_hints(_bare(function))["return"]
 
 
-def pack(value: Any) -> bytes:
-    """A value of plain data, named tuples, msgspec structs, NumPy arrays, Arrow arrays and tables."""
-    return msgspec.msgpack.encode(value, enc_hook=_encode)
+def pack(value: Any, shared: set[SharedFile] | None = None) -> bytes:
+    """A value of plain data, named tuples, msgspec structs, NumPy arrays, Arrow arrays and tables.
+
+    With a set, arrays that lie in shared files travel as their places, and the set has these files.
+    """
+    return msgspec.msgpack.encode(value, enc_hook=partial(_encode, shared=shared))
 
 
 def unpack(data: bytes, kind: Any) -> Any:
@@ -42,8 +48,12 @@ def _bare(function: Callable[..., Any]) -> Callable[..., Any]:
     return _bare(function.func) if isinstance(function, partial) else function
 
 
-def _encode(value: Any) -> Any:
+def _encode(value: Any, shared: set[SharedFile] | None = None) -> Any:
     if isinstance(value, np.ndarray):
+        if shared is not None and (found := shared_file(value)) is not None:
+            file, place = found
+            shared.add(file)
+            return value.dtype.str, value.shape, place
         return value.dtype.str, value.shape, np.ascontiguousarray(value).reshape(-1).view(np.uint8).data
     if isinstance(value, pa.Array):
         return _encode(pa.record_batch([value], names=[_COLUMN]))
@@ -62,6 +72,9 @@ def _decode(kind: Any, data: Any) -> Any:
     kind = get_origin(kind) or kind
     if kind is np.ndarray:
         name, shape, content = data
+        if isinstance(content, list):
+            path, start = content
+            return open_place(Place(Path(path), start), shape, name)
         # writable, as where it came from: kernels are compiled for that
         return np.frombuffer(bytearray(content), np.dtype(name)).reshape(shape)
     if kind is Path:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from dedup.config import Match
 from dedup.match.candidates import Buckets, find_buckets
-from dedup.match.verify import compare_buckets, remember
+from dedup.match.verify import compare_buckets, move_known, remember
 from dedup.parts import Chosen, Repeated, choose, words_of
 from dedup.sketch.bands import NO_BAND, band_keys
 from dedup.sketch.minhash import permutations, signatures
@@ -60,6 +60,15 @@ class _Words(NamedTuple):
     state: NDArray[np.uint8]
 
 
+class _Part(NamedTuple):
+    """Some buckets, and what their posts are compared by (see `compare_buckets`)."""
+
+    buckets: Buckets
+    known: NDArray[np.int64]
+    posts: NDArray[np.int64]
+    words: _Words
+
+
 class _Compared(NamedTuple):
     pairs: NDArray[np.int64]
     similarities: NDArray[np.float64]
@@ -83,9 +92,9 @@ def pair_up(
     offsets, hashes: the words of all posts (see `Tokens`).
     state: uint8 [words], 0 for a post's own words; the others are left out.
     rank: int64 [posts], smaller is earlier. active: bool [posts], which posts take part.
-    run: like `map`, over calls that hold no GIL and may run at the same time, such as a thread pool's.
+    run: like `map`, over calls that hold no GIL and may run at the same time and elsewhere.
     rows: like `map`, over calls that may run elsewhere; only rows of keys that repeat need to come back.
-    zeros: like `np.zeros`, for the one array that is large; it may lie in a file.
+    zeros: like `np.zeros`, for arrays that are large; they may lie in files.
     advance: told of posts whose signatures are being made.
 
     No pair is below the threshold. Two posts of similarity s meet with the chance `recall_at(s)`; where
@@ -99,15 +108,21 @@ def pair_up(
     posts = posts[np.argsort(rank[posts], kind="stable")]
     keys = zeros((settings.bands, len(posts)), np.uint64)
     _sketch_all(posts, active, words, settings, rows, keys, advance)
-    known = np.zeros(1024, np.int64)
+    in_order = zeros((len(posts),), np.int64)
+    in_order[:] = posts
+    known = zeros((1024,), np.int64)
+    compare = partial(compare_part, settings=settings)
     results = [_Compared(np.zeros(0, np.int64), np.zeros(0), 0)]
     count = 0
     for buckets in run(find_buckets, keys):
-        compare = partial(_compare, buckets=buckets, known=known, posts=posts, words=words, settings=settings)
-        # all of a band is compared before anything is added to `known`
-        for result in list(run(compare, _chunks(buckets.bounds))):
-            known = remember(known, count, result.pairs, result.similarities, settings.threshold)
+        parts = [_Part(some, known, in_order, words) for some in _chunks(buckets)]
+        # all of a band is compared before anything is added to `known`; to hand few out is no use
+        for result in list((run if len(parts) > 1 else map)(compare, parts)):
             count += len(result.pairs)
+            while len(known) < 2 * count:
+                move_known(known, bigger := zeros((2 * len(known),), np.int64))
+                known = bigger
+            remember(known, result.pairs, result.similarities, settings.threshold)
             near = result.similarities >= settings.threshold
             results.append(_Compared(result.pairs[near], result.similarities[near], result.capped))
     pairs = np.concatenate([result.pairs for result in results])
@@ -165,33 +180,26 @@ def sketch(part: Chosen, settings: Match) -> pa.RecordBatch:
     return pa.record_batch([band[some], post[some], keys.ravel()[some].view(np.int64)], schema=SKETCH)
 
 
-def _compare(
-    chunk: tuple[int, int],
-    buckets: Buckets,
-    known: NDArray[np.int64],
-    posts: NDArray[np.int64],
-    words: _Words,
-    settings: Match,
-) -> _Compared:
-    first, last = chunk
+def compare_part(part: _Part, settings: Match) -> _Compared:
+    """Some buckets' new pairs."""
+    members, bounds = part.buckets
     return _Compared(
         *compare_buckets(
-            buckets.members,
-            buckets.bounds,
-            first,
-            last,
-            known,
-            posts,
-            words.offsets,
-            words.hashes,
-            words.state,
+            members,
+            bounds,
+            part.known,
+            part.posts,
+            *part.words,
             settings.shingle_words,
             settings.threshold,
         )
     )
 
 
-def _chunks(bounds: NDArray[np.int64]) -> list[tuple[int, int]]:
-    """The buckets in chunks of about `_CHUNK` posts: the first of each, and one after its last."""
-    cuts = np.searchsorted(bounds, np.arange(0, bounds[-1], _CHUNK))
-    return list(pairwise([*np.unique(cuts).tolist(), len(bounds) - 1]))
+def _chunks(buckets: Buckets) -> Iterator[Buckets]:
+    """The buckets in chunks of about `_CHUNK` posts."""
+    members, bounds = buckets
+    cuts = np.unique(np.searchsorted(bounds, np.arange(0, bounds[-1], _CHUNK)))
+    for first, last in pairwise([*cuts.tolist(), len(bounds) - 1]):
+        begin = bounds[first]
+        yield Buckets(members[begin : bounds[last]], bounds[first : last + 1] - begin)

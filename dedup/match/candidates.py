@@ -23,10 +23,11 @@ class Buckets(NamedTuple):
 
 def find_buckets(keys: NDArray[np.uint64]) -> Buckets:
     """The buckets of one band, from its key for each post (posts in rank order)."""
-    order = np.argsort(keys)
+    order = np.flatnonzero(keys != NO_BAND)  # where a join has been before, few are left
+    order = order[np.argsort(keys[order])]
     ordered = keys[order]
-    same = np.zeros(len(keys) + 1, bool)  # as the one before
-    same[1:-1] = (ordered[1:] == ordered[:-1]) & (ordered[1:] != NO_BAND)
+    same = np.zeros(len(order) + 1, bool)  # as the one before
+    same[1:-1] = ordered[1:] == ordered[:-1]
     kept = same[:-1] | same[1:]
     members, first = order[kept], ~same[:-1][kept]
     # Few posts are in buckets: the fast sort for all and one by position for them beat a stable sort.

@@ -34,33 +34,30 @@ def _slot_of(known: NDArray[np.int64], pair: int) -> np.uint64:
     return slot
 
 
-@njit(nogil=True, cache=True)
+@helper
 def remember(
     known: NDArray[np.int64],
-    count: int,
     pairs: NDArray[np.int64],
     similarities: NDArray[np.float64],
     threshold: float,
-) -> NDArray[np.int64]:
-    """Add compared pairs to the table of those; returns it, or a bigger one in its place.
+) -> None:
+    """Add compared pairs to the table of those.
 
-    known: int64 [a power of two], open addressing: 4 * pair + what is known, 0 where free.
-    count: pairs in the table so far. pairs: int64, new ones. similarities: float64.
+    known: int64 [a power of two], at least twice as many as pairs, open addressing: 4 * pair + what is
+    known, 0 where free. pairs: int64, new ones. similarities: float64.
     """
-    size = known.shape[0]
-    while size < 2 * (count + pairs.shape[0]):
-        size *= 2
-    if size > known.shape[0]:
-        bigger = np.zeros(size, np.int64)
-        for entry in known:
-            if entry != 0:
-                bigger[_slot_of(bigger, entry >> 2)] = entry
-        known = bigger
     for i in range(pairs.shape[0]):
         known[_slot_of(known, pairs[i])] = 4 * pairs[i] + (
             SIMILAR if similarities[i] >= threshold else DIFFERENT
         )
-    return known
+
+
+@helper
+def move_known(known: NDArray[np.int64], bigger: NDArray[np.int64]) -> None:
+    """Put all that a table knows (see `remember`) into a bigger one."""
+    for entry in known:
+        if entry != 0:
+            bigger[_slot_of(bigger, entry >> 2)] = entry
 
 
 @njit(nogil=True, cache=True)
@@ -84,8 +81,6 @@ def _set_of(
 def compare_buckets(
     members: NDArray[np.int64],
     bounds: NDArray[np.int64],
-    first: int,
-    last: int,
     known: NDArray[np.int64],
     posts: NDArray[np.int64],
     offsets: NDArray[np.int64],
@@ -94,7 +89,7 @@ def compare_buckets(
     shingle_words: int,
     threshold: float,
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], int]:
-    """Compare the posts of the buckets first:last with the leaders of their bucket.
+    """Compare the posts of buckets with the leaders of their bucket.
 
     members, bounds: see `Buckets`; members are positions in `posts`.
     known: the pairs compared before, which are not compared again (see `remember`).
@@ -110,7 +105,7 @@ def compare_buckets(
     leaders = np.empty(MOST_LEADERS, np.int64)
     nothing = np.empty(0, np.uint64)
     leader_sets = [nothing for _ in range(MOST_LEADERS)]
-    for bucket in range(first, last):
+    for bucket in range(bounds.shape[0] - 1):
         leader_count = 0
         full = False
         for m in range(bounds[bucket], bounds[bucket + 1]):

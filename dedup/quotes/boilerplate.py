@@ -27,6 +27,8 @@ STOCK_SHINGLE_WORDS = 5
 SAMPLED_FROM_WORDS = 64
 """Of the shingles of longer passages one in STOCK_SAMPLE is counted: by its hash, so everywhere the same."""
 STOCK_SAMPLE = 8
+MOST_COUNTED = 255
+"""Threads that are counted of a shingle; `stock_threads` is less."""
 _BLOCK: Int = np.int64(1024)
 """Shingles of a post that are looked up in the filter before any of them in the table."""
 
@@ -46,7 +48,8 @@ def find_signatures(
 
     posts: int64, the posts of known authors, grouped by author, each group in order;
     group_offsets: int64 [authors + 1]. threads: int64 [all posts].
-    Sets `state` of every signature word but the first appearance's. Returns int64 [m, 4]:
+    Sets `state` of every signature word but the first appearance's: called again, it finds what stands
+    above those. Returns int64 [m, 4]:
     (post, first word, end word, first word of the author's first one).
     """
     found = np.empty((64, 4), np.int64)
@@ -215,7 +218,7 @@ def count_threads(
 
     posts: int64, grouped by thread; thread_offsets: int64 [threads + 1]. Signatures and copies of whole
     posts are not counted: they go, and what is stock text must still be so without them. last_seen:
-    int32 [slots], 0 at first; counts: uint8 [slots], counted up to 255.
+    int32 [slots], 0 at first; counts: uint8 [slots], counted up to MOST_COUNTED.
     """
     mask = np.uint64(keys.shape[0] - 1)
     width: Int = np.int64(STOCK_SHINGLE_WORDS)
@@ -249,12 +252,38 @@ def _count(
     slot = find_slot(keys, mask, key)
     if keys[slot] == key and last_seen[slot] != thread + 1:
         last_seen[slot] = thread + 1
-        counts[slot] += counts[slot] < 255
+        counts[slot] += counts[slot] < MOST_COUNTED
+
+
+@njit(nogil=True, cache=True)
+def counted(counts: Bytes) -> Any:
+    """What is not 0: slots, uint32, and their counts, uint8."""
+    count = 0
+    for slot in range(counts.shape[0]):
+        count += counts[slot] > 0
+    slots = np.empty(count, np.uint32)
+    found = np.empty(count, np.uint8)
+    at = 0
+    for slot in range(counts.shape[0]):
+        if counts[slot]:
+            slots[at] = slot
+            found[at] = counts[slot]
+            at += 1
+    return slots, found
+
+
+@helper
+def add_counted(counts: Bytes, slots: UInt32s, more: Bytes) -> None:
+    """Add what was counted elsewhere, up to MOST_COUNTED."""
+    for i in range(slots.shape[0]):
+        # of one type each: numba's sum of an unsigned and a signed number is no whole one
+        sum_ = np.int64(counts[slots[i]]) + np.int64(more[i])
+        counts[slots[i]] = min(sum_, np.int64(MOST_COUNTED))
 
 
 @njit(nogil=True, cache=True)
 def stock_spans(
-    starts: Int64s, ends: Int64s, keys: UInt64s, counts: UInt16s, hashes: UInt32s, most_threads: Int
+    starts: Int64s, ends: Int64s, keys: UInt64s, counts: Bytes, hashes: UInt32s, most_threads: Int
 ) -> Any:
     """Which passages are stock text: half of their shingles stand in too many threads. Returns bool [n]."""
     mask = np.uint64(keys.shape[0] - 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,7 +23,9 @@ from dedup.quotes import across, within
 from dedup.quotes.attribution import Names
 from dedup.quotes.boilerplate import (
     StockTable,
+    add_counted,
     count_threads,
+    counted,
     counted_shingles,
     fill_stock_table,
     find_signatures,
@@ -47,6 +50,8 @@ _JOB_WORDS = 1 << 19
 """Words of the threads that one job takes; changes no result."""
 _JOB_POSTS = 1 << 15
 """Posts that one job takes where they do not go by thread; changes no result."""
+_JOB_SEEDS = 1 << 14
+"""Seeds that one job grows; changes no result."""
 _PIECE = 1 << 23
 """Fingerprints that are put away together."""
 FINGERPRINTS = pa.schema([("key", pa.int64()), ("place", pa.int64()), ("thread", pa.int64())])
@@ -72,7 +77,7 @@ def find_passages(index: Index, settings: Quotes, engine: Engine, watch: Watch =
         copies = [_within_threads(index, settings, engine, bar.advance)]
     if settings.across_threads:
         with watch("across threads", total, "posts") as bar:
-            copies.append(_across_threads(index, settings, engine, bar.advance))
+            copies += _across_threads(index, settings, engine, bar.advance)
     with watch("stock text", total, "posts") as bar:
         found = _without_stock(join(copies), index, settings, engine, bar.advance)
     return _without_found(join([signatures, found]))
@@ -123,7 +128,8 @@ def _without_found(passages: Passages) -> Passages:
 def protect(index: Index, passages: Passages, phrases: list[str]) -> Passages:
     """Flags passages that hold one of the phrases: they stay."""
     tokens = tokenize(pa.array(phrases, pa.string()))
-    spans = passages.spans.copy()
+    spans = index.scratch.zeros(passages.spans.shape, np.int64)
+    spans[:] = passages.spans
     for number in range(len(phrases)):
         phrase = tokens.hashes[tokens.offsets[number] : tokens.offsets[number + 1]]
         if len(phrase):
@@ -321,44 +327,56 @@ def _signatures(index: Index, settings: Quotes, engine: Engine, advance: Callabl
     order = np.lexsort((np.append(index.rank, np.arange(count, len(authors)))[mine], authors[mine]))
     posts = mine[order]
     groups = np.flatnonzero(np.diff(authors[posts], prepend=-1, append=-1))
-
-    def find(first: int, last: int) -> NDArray[np.int64]:
-        rounds: list[NDArray[np.int64]] = []
-        while not rounds or len(rounds[-1]):  # what stands above one signature may be another
-            rounds.append(
-                find_signatures(
-                    posts,
-                    groups[first : last + 1],
-                    everything.offsets,
-                    index.hashes,
-                    index.info,
-                    index.state,
-                    everything.thread_of,
-                    settings.signature_threads,
-                )
-            )
-        return np.concatenate(rounds)
-
+    words = everything.offsets, index.hashes, index.info, index.state, everything.thread_of
     cuts = np.searchsorted(groups[:-1], np.arange(0, len(posts), _JOB_POSTS))
     cuts = np.unique(np.append(cuts, len(groups) - 1))
+
+    def of_authors() -> Iterator[_AuthorPosts]:
+        for first, last in pairwise(cuts.tolist()):
+            begin, end = int(groups[first]), int(groups[last])
+            yield _AuthorPosts(posts[begin:end], groups[first : last + 1] - begin, *words)
+
+    step = partial(signatures_of, min_threads=settings.signature_threads)
     parts: list[NDArray[np.int64]] = []
-    for last, part in zip(cuts[1:], engine.map_kernels(find, cuts[:-1], cuts[1:]), strict=True):
+    for last, part in zip(cuts[1:], engine.map_parts(step, of_authors()), strict=True):
         parts.append(part)
         advance(int(groups[last]) - int(groups[cuts[len(parts) - 1]]))
     if not parts:
         return NOTHING
-    found = _of_posts(np.concatenate(parts), index)
-    words = found[:, 2] - found[:, 1]
+    found = np.concatenate(parts)
+    within.set_state(index.state, found[:, 1], found[:, 2], np.full(len(found), within.BOILERPLATE, np.uint8))
+    found = _of_posts(found, index)
+    lengths = found[:, 2] - found[:, 1]
     spans = np.zeros((len(found), within.SPAN_COLUMNS), np.int64)
     spans[:, within.POST] = found[:, 0]
     spans[:, within.START] = found[:, 1]
     spans[:, within.END] = found[:, 2]
     spans[:, within.SOURCE] = np.searchsorted(index.offsets, found[:, 3], side="right") - 1
-    spans[:, within.MATCHED] = words
+    spans[:, within.MATCHED] = lengths
     spans[:, within.FLAGS] = within.SAME_AUTHOR | SIGNATURE
     spans[:, within.FIRST_RUN] = np.arange(len(found))
     spans[:, within.LAST_RUN] = np.arange(len(found)) + 1
-    return Passages(spans, np.stack([found[:, 1], found[:, 3], words], axis=1))
+    return Passages(spans, np.stack([found[:, 1], found[:, 3], lengths], axis=1))
+
+
+class _AuthorPosts(NamedTuple):
+    """Posts of some authors, and what they stand among (see `find_signatures`)."""
+
+    posts: NDArray[np.int64]
+    group_offsets: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+    hashes: NDArray[np.uint32]
+    info: NDArray[np.uint16]
+    state: NDArray[np.uint8]
+    threads: NDArray[np.int64]
+
+
+def signatures_of(part: _AuthorPosts, min_threads: int) -> NDArray[np.int64]:
+    """The signatures of some authors, as `find_signatures` gives them."""
+    rounds: list[NDArray[np.int64]] = []
+    while not rounds or len(rounds[-1]):  # what stands above one signature may be another
+        rounds.append(find_signatures(*part, min_threads))
+    return np.concatenate(rounds)
 
 
 class _Everything(NamedTuple):
@@ -381,15 +399,16 @@ def _with_removed(index: Index) -> _Everything:
     threads, removed, count = index.threads, index.removed, len(index.rank)
     if not len(removed.kinds):
         return _posts_alone(index)
-    thread_of = np.append(threads.thread_of, removed.threads)
+    keep = index.scratch.copy
+    thread_of = keep(np.append(threads.thread_of, removed.threads))
     placed = np.append(threads.posts, count + np.flatnonzero(removed.threads >= 0))
-    posts = placed[np.argsort(thread_of[placed], kind="stable")]
+    posts = keep(placed[np.argsort(thread_of[placed], kind="stable")])
     return _Everything(
         posts,
-        np.searchsorted(thread_of[posts], np.arange(int(thread_of.max(initial=-1)) + 2)),
+        keep(np.searchsorted(thread_of[posts], np.arange(int(thread_of.max(initial=-1)) + 2))),
         thread_of,
-        np.append(index.offsets, removed.offsets[1:]),
-        np.append(index.stands_for, np.arange(count, len(thread_of))),
+        keep(np.append(index.offsets, removed.offsets[1:])),
+        keep(np.append(index.stands_for, np.arange(count, len(thread_of)))),
     )
 
 
@@ -426,27 +445,22 @@ def _without_stock(
     table = StockTable(zeros(slots, np.uint64), zeros(slots // 16, np.uint64), short_bits, shortest)
     fill_stock_table(starts, ends, index.hashes, shortest, table.keys, table.bits, table.short_bits)
 
-    def count(job: tuple[int, int]) -> NDArray[np.uint8]:
-        counts: NDArray[np.uint8] = zeros(slots, np.uint8)
-        count_threads(
-            *table,
-            zeros(slots, np.int32),
-            counts,
-            everything.posts,
-            everything.thread_offsets,
-            *job,
-            everything.offsets,
-            index.hashes,
-            index.state,
-            everything.stands_for,
-        )
-        return counts
-
-    # each job counts in arrays of its own, so there are no more of them than workers
-    counts = np.zeros(slots, np.uint16)
-    jobs = list(_jobs(everything, len(index.hashes) // engine.workers + 1))
-    for (first, last), part in zip(jobs, engine.map_kernels(count, jobs), strict=True):
-        counts += part
+    words = (
+        everything.posts,
+        everything.thread_offsets,
+        everything.offsets,
+        index.hashes,
+        index.state,
+        everything.stands_for,
+    )
+    # each job counts in arrays of its own, so there are no more of them than run at the same time
+    jobs = list(_jobs(everything, len(index.hashes) // engine.parts + 1))
+    parts = (_Threads(table, first, last, *words) for first, last in jobs)
+    # elsewhere they are in memory
+    count = count_part if engine.shared else partial(count_part, zeros=zeros)
+    counts = zeros(slots, np.uint8)
+    for (first, last), part in zip(jobs, engine.map_parts(count, parts), strict=True):
+        add_counted(counts, *part)
         advance(int(np.diff(index.threads.offsets)[first:last].sum()))
 
     def is_stock(starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -462,9 +476,46 @@ def _without_stock(
     return Passages(np.delete(spans, stock, axis=0), passages.runs)
 
 
+class _Threads(NamedTuple):
+    """Some of all threads, and what is counted in them (see `count_threads`)."""
+
+    table: StockTable
+    first: int
+    last: int
+    posts: NDArray[np.int64]
+    thread_offsets: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+    hashes: NDArray[np.uint32]
+    state: NDArray[np.uint8]
+    stands_for: NDArray[np.int64]
+
+
+def count_part(
+    part: _Threads, zeros: Callable[..., NDArray[Any]] = np.zeros
+) -> tuple[NDArray[np.uint32], NDArray[np.uint8]]:
+    """In how many of some threads the shingles of a table stand: those slots that are met, and the counts."""
+    slots = len(part.table.keys)
+    counts = zeros(slots, np.uint8)
+    count_threads(
+        *part.table,
+        zeros(slots, np.int32),
+        counts,
+        part.posts,
+        part.thread_offsets,
+        part.first,
+        part.last,
+        part.offsets,
+        part.hashes,
+        part.state,
+        part.stands_for,
+    )
+    met: tuple[NDArray[np.uint32], NDArray[np.uint8]] = counted(counts)
+    return met
+
+
 def _across_threads(
     index: Index, settings: Quotes, engine: Engine, advance: Callable[[int], None]
-) -> Passages:
+) -> list[Passages]:
     keys, places = _fingerprints(index, settings, engine, advance)
     owners = np.searchsorted(index.offsets, places, side="right") - 1
     order = np.lexsort((places, index.rank[owners], keys))
@@ -472,20 +523,39 @@ def _across_threads(
         keys[order], owners[order], places[order], index.threads.thread_of, settings.stock_threads
     )
     order = np.lexsort((seeds[:, 1], index.rank[seeds[:, 0]]))
-    return Passages(
-        *across.grow_seeds(
-            seeds[order],
-            sources[order],
-            index.offsets,
-            index.hashes,
-            index.info,
-            index.state,
-            index.authors,
-            settings.across_min_words,
-            round(settings.min_evidence * _STEPS_PER_NAT),
-            settings.max_gap_words,
-        )
+    seeds, sources = seeds[order], sources[order]
+    # those of one post stay together: what the first explains the others do not
+    firsts = np.flatnonzero(np.diff(seeds[:, 0], prepend=-1))
+    cuts = firsts[np.unique(np.searchsorted(firsts, np.arange(0, len(seeds), _JOB_SEEDS)))]
+    words = index.offsets, index.hashes, index.info, index.state, index.authors
+    parts = (
+        _Seeds(seeds[first:last], sources[first:last], *words)
+        for first, last in pairwise([*cuts.tolist(), len(seeds)])
     )
+    found = list(engine.map_parts(partial(grow_part, settings=settings), parts))
+    for spans, _ in found:
+        is_code = spans[:, within.FLAGS] & within.IS_CODE != 0
+        kinds = np.where(is_code, within.CODE_COPY, within.COPIED).astype(np.uint8)
+        within.set_state(index.state, spans[:, within.START], spans[:, within.END], kinds)
+    return found
+
+
+class _Seeds(NamedTuple):
+    """Seeds of some posts, and what they stand among (see `across.grow_seeds`)."""
+
+    seeds: NDArray[np.int64]
+    sources: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+    hashes: NDArray[np.uint32]
+    info: NDArray[np.uint16]
+    state: NDArray[np.uint8]
+    authors: NDArray[np.int32]
+
+
+def grow_part(part: _Seeds, settings: Quotes) -> Passages:
+    """The passages that the seeds of some posts grow to."""
+    evidence = round(settings.min_evidence * _STEPS_PER_NAT)
+    return Passages(*across.grow_seeds(*part, settings.across_min_words, evidence, settings.max_gap_words))
 
 
 class _FingerprintPart(NamedTuple):

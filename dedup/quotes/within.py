@@ -162,6 +162,13 @@ def count_own(offsets: Int64s, info: UInt16s, state: Bytes) -> Any:
 
 
 @helper
+def set_state(state: Bytes, starts: Int64s, ends: Int64s, kinds: Bytes) -> None:
+    """Say of the words of passages (int64 [n], positions each) what they are (uint8 [n])."""
+    for i in range(starts.shape[0]):
+        state[starts[i] : ends[i]] = kinds[i]
+
+
+@helper
 def _share_of(info: UInt16s, start: Int, end: Int, flag: Int) -> Any:
     """How many of the words start:end carry a flag, in percent."""
     count = 0

@@ -1,4 +1,4 @@
-"""From paths to open streams: files, folders, globs and standard input, plain or compressed."""
+"""From paths to open streams: files, folders, globs, addresses and standard input, plain or compressed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import glob
 import hashlib
 import lzma
 import os
-import re
 import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -20,11 +19,11 @@ from typing import Any, BinaryIO
 import zstandard
 
 from dedup.errors import InputError
+from dedup.readers import stores
 from dedup.readers.base import ByteStream
 from dedup.stopping import temporary_folder
 
 STANDARD_INPUT = "-"
-_SCHEME = re.compile("[A-Za-z][A-Za-z0-9+.-]+:(?=/)")  # one letter is a drive; pathlib makes // one /
 COMPRESSION_SUFFIXES = (".gz", ".zst", ".bz2", ".xz")
 
 # A piece of compressed input; small, because zstd gives all that a piece holds at once: 128 MB at the worst.
@@ -39,9 +38,14 @@ MAX_EXPANSION = 250
 
 @dataclass(frozen=True)
 class Source:
-    """One input: a file as the user named it (or as it stands below a folder they named), or "-"."""
+    """One input: a file or address as the user named it (or as it stands below what they named), or "-"."""
 
     path: str
+
+    @property
+    def _plain(self) -> str:
+        """The path without the settings that may follow an address."""
+        return self.path.partition("?")[0] if stores.is_address(self.path) else self.path
 
     @property
     def shown(self) -> str:
@@ -51,12 +55,12 @@ class Source:
     @property
     def is_packed(self) -> bool:
         """Whether its name says that it is compressed."""
-        return self.path.lower().endswith(COMPRESSION_SUFFIXES)
+        return self._plain.lower().endswith(COMPRESSION_SUFFIXES)
 
     @property
     def name(self) -> str:
         """The file's name without the suffix of its compression, for recognising the format."""
-        name = self.path.replace("\\", "/").rpartition("/")[2]
+        name = self._plain.replace("\\", "/").rpartition("/")[2]
         stem, dot, suffix = name.rpartition(".")
         return stem if dot + suffix.lower() in COMPRESSION_SUFFIXES else name
 
@@ -92,7 +96,8 @@ def find_sources(paths: Iterable[str | os.PathLike[str]]) -> list[Source]:
         path = os.fspath(given)
         candidates = [path] if path == STANDARD_INPUT else _files_of(path)
         for candidate in candidates:
-            real = candidate if candidate == STANDARD_INPUT else os.path.realpath(candidate)
+            is_here = candidate != STANDARD_INPUT and not stores.is_address(candidate)
+            real = os.path.realpath(candidate) if is_here else candidate
             if real not in seen:
                 seen.add(real)
                 found.append(Source(candidate))
@@ -102,6 +107,8 @@ def find_sources(paths: Iterable[str | os.PathLike[str]]) -> list[Source]:
 
 
 def _files_of(path: str) -> list[str]:
+    if stores.is_address(path):
+        return stores.find_files(path)
     if os.path.isdir(path):  # noqa: PTH112  a path stays the string the user gave
         files = _walk(path, set())
         if not files:
@@ -121,15 +128,17 @@ def _files_of(path: str) -> list[str]:
     raise InputError("does not exist.", where=path, hint=_nearest(path))
 
 
-def is_address(path: str | os.PathLike[str]) -> bool:
-    """Whether a path is the address of a store (`s3://bucket/dump.jsonl`), and no folder here is named so."""
-    scheme = _SCHEME.match(os.fspath(path))
-    return scheme is not None and not Path(scheme[0]).is_dir()
+def size_of(path: str) -> int:
+    """The bytes of an input that is not standard input. Raises OSError where it is not there."""
+    if not stores.is_address(path):
+        return os.stat(path).st_size  # noqa: PTH116  a path stays a string
+    entry = stores.look_at(path)
+    if entry is None:
+        raise FileNotFoundError(path)
+    return entry.size
 
 
 def _nearest(path: str) -> str:
-    if is_address(path):
-        return "It is the address of a store; dedup reads files: mount the store, or copy from it."
     parent = Path(path).parent
     if not parent.is_dir():
         return f"There is no folder {parent} either."
@@ -370,6 +379,8 @@ def open_source(source: Source, max_expansion: int = MAX_EXPANSION) -> SourceStr
     """
     if source.path == STANDARD_INPUT:
         return SourceStream(sys.stdin.buffer, source.shown, close_raw=False, max_expansion=max_expansion)
+    if stores.is_address(source.path):
+        return SourceStream(stores.open_file(source.path), source.shown, max_expansion=max_expansion)
     path = Path(source.path)
     try:
         return SourceStream(
