@@ -16,12 +16,13 @@ import pyarrow as pa
 import pyarrow.feather
 import pyarrow.parquet
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dedup.config import Read
 from dedup.readers import READERS, parse_block, read_posts, recognise
 from dedup.readers.delimited import record_ends
+from dedup.readers.stackexchange import StackExchange
 
 Rows = list[dict[str, Any]]
 
@@ -393,6 +394,40 @@ def test_stack_exchange(block_bytes: int) -> None:
     data = POSTS_XML.encode()
     for reject in rejects:
         assert data[reject["byte_start"] : reject["byte_end"]] == reject["bytes"]
+
+
+_VALUES = [
+    "",
+    "x",
+    "é",
+    "&lt;p&gt;",
+    "&amp;lt;",
+    "&#38;lt;",
+    "&#xA;",
+    "&#13;",
+    "&quot;",
+    "&apos;",
+    "&#x2019;",
+]
+_VALUES += ["&", "\\", "\t", "long enough for a word of eight bytes"]
+_ATTRIBUTES = st.tuples(
+    st.sampled_from(["Id", "PostId", "ParentId", "Text", "Body", "UserId", "UserDisplayName", "thread_id"]),
+    st.lists(st.sampled_from(_VALUES), max_size=4).map("".join),
+    st.sampled_from([' {}="{}"', ' {}="{}"', ' {}="{}"', "\n {} = '{}'", ' {}="{}', " {}"]),
+)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.lists(_ATTRIBUTES, max_size=6), max_size=5), st.sampled_from([" />\n", "/>", ">", "></row>"])
+)
+def test_a_kernel_reads_the_rows_that_python_reads(rows: list[list[tuple[str, str, str]]], end: str) -> None:
+    written = ["".join(form.format(name, value) for name, value, form in row) for row in rows]
+    data = "<posts>" + "".join(f"<row{row}{end}" for row in written) + "</posts>"
+    block = next(StackExchange().blocks(io.BytesIO(data.encode()), "Posts.xml", Read(), 1 << 20))
+    # where an encoding is given, no kernel is asked
+    by_python = StackExchange().parse(block._replace(encoding="utf-8"), Read())
+    assert StackExchange().parse(block, Read()) == by_python
 
 
 def test_an_odd_quotation_mark() -> None:

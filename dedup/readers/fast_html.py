@@ -9,6 +9,8 @@ are none) is left to it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import groupby
+from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -53,8 +55,8 @@ from dedup.text.tokens import utf8_buffers
 _LONGEST_NAME = 10
 _SLOTS = 2048
 _MOST_OPEN = 64
-_LEAD_BYTES = 32
-"""No mark of a list item is longer, its indentation included."""
+_MOST_GROWTH = 8
+"""The text of `<li>`, with its indentation, is no more than so many times as long."""
 _MOST_INDENT = 8
 
 
@@ -112,22 +114,20 @@ def convert(bodies: pa.StringArray, fragment: Callable[[str], Fragment] = fragme
     data = data.view()
     data.flags.writeable = False
     rows, size = len(bodies), int(begins[-1] - begins[0])
-    room = size + _LEAD_BYTES * data[begins[0] : begins[-1]].tobytes().count(b"<li") + eights.SIZE
-    out, offsets = np.empty(room, np.uint8), np.empty(rows + 1, np.int32)
+    # sized for the worst case, a body of nothing but items; what is not written to costs no memory
+    out, offsets = np.empty(_MOST_GROWTH * size + eights.SIZE, np.uint8), np.empty(rows + 1, np.int32)
     states = np.empty(rows, np.uint8)
     found = np.empty((size // len("<blockquote>") + 1, 3), np.int64)
     count = _convert(data, begins, out, offsets, states, found)
     text = out[: offsets[-1]]
     texts = pa.StringArray.from_buffers(rows, pa.py_buffer(offsets), pa.py_buffer(text))
     quotes: dict[int, list[Quote]] = {}
-    if count:
-        chars = np.append(0, np.cumsum(text & 0xC0 != 0x80, dtype=np.int64))
-        spans = found[:count]
-        firsts = chars[offsets[spans[:, 0]]]
-        starts, ends = chars[spans[:, 1]] - firsts, chars[spans[:, 2]] - firsts
-        for at in np.lexsort((-ends, starts, spans[:, 0])).tolist():
-            quote = Quote(int(starts[at]), int(ends[at]), None, None, None)
-            quotes.setdefault(int(spans[at, 0]), []).append(quote)
+    for row, spans in groupby(found[:count].tolist(), itemgetter(0)):
+        first = int(offsets[row])
+        chars = np.append(0, np.cumsum(text[first : offsets[row + 1]] & 0xC0 != 0x80))
+        places = [(int(chars[start - first]), int(chars[end - first])) for _, start, end in spans]
+        places.sort(key=lambda place: (place[0], -place[1]))
+        quotes[row] = [Quote(start, end, None, None, None) for start, end in places]
     unusual = np.flatnonzero(states == _UNUSUAL)
     if len(unusual):
         made = [fragment(body) for body in bodies.take(pa.array(unusual)).to_pylist()]
@@ -336,7 +336,11 @@ def _entity(data: Bytes, at: Int, end: Int, out: Bytes, to: Int) -> tuple[Int, I
         out[to] = ord("&")
         return at + 1, to + 1
     if second == ord("#"):
-        return _numeric(data, at + 2, end, out, to)
+        at, point = number_of(data, at + 2, end)
+        # blanks, controls, surrogates and what is no character have rules of their own
+        if at < 0 or point == 32 or not is_plain(point):
+            return -1, to
+        return at, flat_json.encode(int(point), out, to)
     if size >= 4 and data[at + 2] == ord("t") and data[at + 3] == ord(";"):
         if second == ord("l") or second == ord("g"):
             out[to] = ord("<") if second == ord("l") else ord(">")
@@ -355,8 +359,8 @@ def _entity(data: Bytes, at: Int, end: Int, out: Bytes, to: Int) -> tuple[Int, I
 
 
 @helper
-def _numeric(data: Bytes, at: Int, end: Int, out: Bytes, to: Int) -> tuple[Int, Int]:
-    """The same for a number, from behind its `#` on."""
+def number_of(data: Bytes, at: Int, end: Int) -> tuple[Int, Int]:
+    """What a numeric entity says, from behind its `#` on: the offset behind it, or -1, and the number."""
     digits = 0
     point = np.int64(0)
     hexadecimal = at < end and data[at] | 32 == ord("x")
@@ -373,10 +377,15 @@ def _numeric(data: Bytes, at: Int, end: Int, out: Bytes, to: Int) -> tuple[Int, 
         point = point * (16 if hexadecimal else 10) + digit
         digits += 1
         at += 1
-    # blanks, controls, surrogates and what is no character have rules of their own
-    if digits == 0 or at >= end or data[at] != ord(";") or not (0x20 < point < 0x7F or 0x9F < point < 0xD800):
-        return -1, to
-    return at + 1, flat_json.encode(int(point), out, to)
+    if digits == 0 or at >= end or data[at] != ord(";"):
+        return -1, point
+    return at + 1, point
+
+
+@helper
+def is_plain(point: Int) -> bool:
+    """Whether a number stands for the character of that code, and for nothing else."""
+    return bool(0x1F < point < 0x7F or 0x9F < point < 0xD800)
 
 
 @helper
