@@ -37,7 +37,8 @@ class Index(NamedTuple):
     Posts are numbered thread by thread, in order within each, so that what is looked at together lies
     together. `input_of`: int64 [posts], each post's place in the input; `input_offsets`: int64 [posts + 1],
     where each post's words would begin if posts stood in input order; `months`: int32 [posts] in input
-    order (see `months_of`).
+    order (see `months_of`); `answers`: bool [posts] in input order, the posts whose parent is the post they
+    quote (`marks.quoted_ids`).
     offsets: int64 [posts + 1], where each post's words begin. hashes, info, state: per word (see
     `Tokens`; state is 0 for own words, and the steps write to it).
     blocks: int64 [blocks + 1], where each block's posts begin in the input.
@@ -52,6 +53,7 @@ class Index(NamedTuple):
     input_of: NDArray[np.int64]
     input_offsets: NDArray[np.int64]
     months: NDArray[np.int32]
+    answers: NDArray[np.bool_]
     offsets: NDArray[np.int64]
     hashes: NDArray[np.uint32]
     info: NDArray[np.uint16]
@@ -96,6 +98,10 @@ def _index(
     id_hashes, parent_hashes = keys["id"], keys["parent_id"]
     thread_codes = ids.codes(keys["thread_id"])
     parents = ids.link_parents(id_hashes, parent_hashes, paths)
+    # a post that says of none that it is its parent answers the one it quotes, on whatever page that stands
+    quoted = ids.link_quoted(id_hashes, keys["quoted"], thread_codes)
+    answers = (parents < 0) & (quoted >= 0)
+    parents = np.where(answers, quoted, parents)
     # answers to a post that is not in the dump (a cleaned one, say) are a thread all the same
     orphans = (thread_codes < 0) & (parents < 0) & (parent_hashes != 0)
     siblings = ids.codes(np.where(orphans, ids.pair_keys(parent_hashes, paths), np.uint64(0)))
@@ -158,6 +164,7 @@ def _index(
         input_of=input_of,
         input_offsets=input_offsets,
         months=months,
+        answers=answers,
         offsets=offsets,
         hashes=hashes,
         info=info,

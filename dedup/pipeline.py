@@ -140,6 +140,7 @@ def run(
                 decided.offsets,
                 decided.decisions,
                 decided.ids,
+                decided.answers,
                 config.decide.quotes == "mark",
             )
             months = [decided.months[begin:end] for begin, end in pairwise(decided.blocks[len(corpora) :])]
@@ -237,7 +238,9 @@ def decide_or_recall(stage: Stage, config: Config, engine: Engine, clock: Clock)
     with clock.stage("decide", None, "posts"):
         recounted = recount(stage, index, passages)
         decisions = decide(index, passages, config)
-        decided = Decided(index.blocks, index.input_offsets, index.months, decisions, recounted, ids)
+        decided = Decided(
+            index.blocks, index.input_offsets, index.months, index.answers, decisions, recounted, ids
+        )
         memo.keep(folder, partial(write_decided, decided=decided))
     return decided
 
