@@ -20,11 +20,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dedup.config import Read
-from dedup.readers import READERS, parse_block, read_posts, recognise
+from dedup.readers import READERS, Block, parse_block, read_posts, recognise
 from dedup.readers.delimited import record_ends
 from dedup.readers.stackexchange import StackExchange
 
 Rows = list[dict[str, Any]]
+CSV_HEADER = {"delimiter": ",", "escapes": False, "names": ["id", "text"], "named": True}
 
 
 def parse(data: bytes | str, reader: str, block_bytes: int = 1 << 20, **read: Any) -> tuple[Rows, Rows]:
@@ -169,6 +170,7 @@ def test_csv_is_recognised() -> None:
 CELLS = st.text(st.sampled_from('a\u00e9,;"\n\\ \u0105'), max_size=6)
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(CELLS, min_size=3, max_size=3), max_size=8), st.integers(1, 40))
 def test_what_the_csv_module_writes_is_read(rows: list[list[str]], block_bytes: int) -> None:
     written = io.StringIO()
@@ -188,6 +190,34 @@ def test_rows_end_where_the_csv_module_says(text: str) -> None:
     assert [row for piece in pieces if piece for row in csv.reader(io.StringIO(piece, newline=""))] == whole
 
 
+_TABLE = st.lists(
+    st.sampled_from([*'ab",;\n\t\\\r\0\x1f \xa0é', '""', '","', "\r\n", "a,b,c\n", '"é",b,"c"\n'])
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from(["id,text,author\n", "id;text\r\n", "text\n", "id\ttext\tx\n", "a,b,c\n", ""]), _TABLE)
+def test_a_kernel_reads_the_rows_that_the_csv_module_reads(header: str, pieces: list[str]) -> None:
+    data = (header + "".join(pieces)).encode()
+    for block in READERS["csv"].blocks(io.BytesIO(data), "a.csv", Read(), 1 << 20):
+        # where an encoding is given, no kernel is asked
+        by_python = READERS["csv"].parse(block, Read(encoding="utf-8"))
+        assert READERS["csv"].parse(block, Read()) == by_python
+
+
+def test_an_ordinary_row_needs_no_second_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise AssertionError
+
+    data = 'id,text\n1,"Hello, ""Ann"""\n2,Größe\n3,"two\r\nlines"\n'
+    with monkeypatch.context() as patched:
+        patched.setattr("dedup.readers.delimited._encode", fail)  # of each value that Python reads
+        block = Block(data.encode(), "a.csv", 1, 0, "csv", header=json.dumps(CSV_HEADER))
+        posts = READERS["csv"].parse(block, Read()).posts
+    assert posts["text"].to_pylist() == ['Hello, "Ann"', "Größe", "two\r\nlines"]
+
+
+@settings(deadline=None)
 @given(st.binary(max_size=200), st.integers(1, 50))
 def test_any_bytes_are_posts_or_rejects(data: bytes, block_bytes: int) -> None:
     for reader in ("csv", "stackexchange", "warc", "json", "jsonl"):

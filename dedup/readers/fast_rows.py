@@ -80,7 +80,7 @@ def _fields(data: Bytes, at: Int, end: Int, fields: Int64s) -> Int:
             return -1
         at += 2
         fields[count, 2] = at
-        at = _closing_mark(data, at, end)
+        at = first_of(data, at, end, ord('"'))
         if at == end:
             return -1
         fields[count, 3] = at
@@ -90,13 +90,14 @@ def _fields(data: Bytes, at: Int, end: Int, fields: Int64s) -> Int:
 
 
 @helper
-def _closing_mark(data: Bytes, at: Int, end: Int) -> Int:
+def first_of(data: Bytes, at: Int, end: Int, byte: Int) -> Int:
+    """Where a byte stands first; `end` where it does not."""
     while at + eights.SIZE <= end:
-        found = eights.equal(eights.load(data, at), ord('"'))
+        found = eights.equal(eights.load(data, at), byte)
         if found != 0:
             return at + eights.first(found)
         at += eights.SIZE
-    while at < end and data[at] != ord('"'):
+    while at < end and data[at] != byte:
         at += 1
     return at
 
@@ -206,36 +207,51 @@ def _put(out: Bytes, to: Int, word: bytes) -> Int:
 def _value(data: Bytes, at: Int, end: Int, out: Bytes, to: Int) -> Int:
     """Write a value as what stands in a JSON string; the offset behind it, or -1."""
     while at < end:
-        while at + eights.SIZE <= end:
-            word = eights.load(data, at)
-            found = eights.equal(word, ord("&")) | eights.equal(word, ord("\\")) | eights.below(word, 32)
-            eights.store(out, to, word)
-            size = eights.first(found) if found != 0 else eights.SIZE
-            at += size
-            to += size
-            if found != 0:
-                break
-        if at == end:
-            break
-        byte = np.int64(data[at])
-        at += 1
-        if byte == ord("&"):
-            at, point = _entity(data, at, end)
+        stop = first_of(data, at, end, ord("&"))
+        to = put_escaped(data, at, stop, out, to)
+        at = stop
+        if to < 0:
+            return -1
+        if at < end:
+            at, point = _entity(data, at + 1, end)
             if at < 0:
                 return -1
             if point > 127:
                 to = flat_json.encode(int(point), out, to)
                 continue
-            byte = point
+            if _ESCAPES[point] != 0:
+                out[to] = ord("\\")
+                to += 1
+                point = np.int64(_ESCAPES[point])
+            out[to] = point
+            to += 1
+    return to
+
+
+@helper
+def put_escaped(data: Bytes, at: Int, end: Int, out: Bytes, to: Int) -> Int:
+    """Write bytes as they stand in a JSON string, twice as many at most and up to seven beyond; the offset
+    behind them, or -1 where there are control characters that no text has."""
+    while at < end:
+        if at + eights.SIZE <= end:
+            word = eights.load(data, at)
+            found = eights.equal(word, ord('"')) | eights.equal(word, ord("\\")) | eights.below(word, 32)
+            eights.store(out, to, word)
+            size = eights.first(found) if found != 0 else eights.SIZE
+            at += size
+            to += size
+            if found == 0:
+                continue
+        byte = data[at]
+        at += 1
         if byte < 128 and _ESCAPES[byte] != 0:
             out[to] = ord("\\")
-            out[to + 1] = _ESCAPES[byte]
-            to += 2
+            to += 1
+            byte = _ESCAPES[byte]
         elif byte < 32:
             return -1
-        else:
-            out[to] = byte
-            to += 1
+        out[to] = byte
+        to += 1
     return to
 
 
