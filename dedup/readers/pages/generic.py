@@ -53,6 +53,8 @@ class _Block(NamedTuple):
     node: LexborNode
     author: str | None
     created: str | None
+    heading: str | None
+    """Looked for only where something is said nowhere else."""
 
 
 def read(tree: LexborHTMLParser, address: Address) -> Page:
@@ -106,12 +108,15 @@ def _read_block(node: LexborNode, there: Collection[str]) -> _Block:
     if created is None and _DATES in there:
         dates = (text for found in node.css(_DATES)[:5] if (text := _short(found, 90)))
         created = next((text for text in dates if any(char.isdigit() for char in text)), None)
+    heading = None
+    if not node.id or (author is None and created is None):
+        heading = text_of(node.css_first("h3,h4,h5,header"))
     if author is None and created is None:
         # "#66 - Ann - Thu Jan 12, 2006 6:22 pm" in a line of its own
-        parts = _HEADING.split(text_of(node.css_first("h3,h4,h5,header")) or "")
+        parts = _HEADING.split(heading or "")
         if len(parts) > 1 and re.search(r"\d{4}", parts[-1]):
             author, created = parts[-2], parts[-1]
-    return _Block(node, author, created)
+    return _Block(node, author, created, heading)
 
 
 def _short(node: LexborNode, most: int) -> str | None:
@@ -127,7 +132,7 @@ def _post(block: _Block, there: Collection[str]) -> PagePost | None:
             body, most = node, size
     if len(body.text_lexbor().strip()) == 0:
         return None
-    heading = text_of(block.node.css_first("h3,h4,h5,header")) if not block.node.id else None
+    heading = block.heading if not block.node.id else None
     return PagePost(
         body=body,
         id=find_digits(r"(\d+)", block.node.id) or find_digits(r"^#(\d+)\b", heading),
