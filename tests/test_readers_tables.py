@@ -496,6 +496,21 @@ def test_xml_that_only_looks_like_a_dump() -> None:
     assert parse("<?xml version='1.0'?>\n<posts>\n</posts>\n", "stackexchange") == ([], [])
 
 
+@pytest.mark.parametrize("block_bytes", [60, 1 << 20])
+def test_what_stands_before_the_first_row_is_rejected_once(block_bytes: int) -> None:
+    rows = "".join(f'<row Id="{n}" Body="Hello" />' for n in range(9))
+    posts, rejects = parse(f'<posts><rwo Id="7" />{rows}</posts>', "stackexchange", block_bytes)
+    assert len(posts) == 9
+    assert [(row["record"], row["bytes"]) for row in rejects] == [(1, b'<posts><rwo Id="7" />')]
+    assert parse(f"<posts><!-- <rwo> -->{rows}</posts>", "stackexchange", block_bytes)[1] == []
+
+
+def test_a_user_that_stands_twice_in_a_comment() -> None:
+    row = '<row Id="5" PostId="7" Text="Hello" UserId="3" UserId="4" />'
+    posts, _ = parse(f"<comments>{row}</comments>", "stackexchange")
+    assert [(post["author"], post["metadata"]) for post in posts] == [("4", "{}")]
+
+
 def test_a_row_over_the_limit() -> None:
     rows = [f'<row Id="{number}" Body="x" />' for number in range(3)]
     rows[1] = f'<row Id="1" Body="{"y" * (3 << 20)}" />'

@@ -138,11 +138,16 @@ def _find(fields: Int64s, count: Int, which: Int) -> Int:
 
 
 @helper
-def _has_empty_user(fields: Int64s, count: Int) -> bool:
+def _says_one_user(fields: Int64s, count: Int) -> bool:
+    """Whether no field that names a user is empty or stands twice."""
+    ids, names = 0, 0
     for field in range(count):
-        if fields[field, 4] in (_USER, _USER_NAME) and fields[field, 3] == fields[field, 2]:
-            return True
-    return False
+        if fields[field, 4] in (_USER, _USER_NAME):
+            if fields[field, 3] == fields[field, 2]:
+                return False
+            ids += fields[field, 4] == _USER
+            names += fields[field, 4] == _USER_NAME
+    return ids < 2 and names < 2
 
 
 @helper
@@ -153,7 +158,7 @@ def _object(data: Bytes, fields: Int64s, count: Int, out: Bytes, to: Int) -> Int
         has_post = has_post or fields[field, 4] == _POST
         has_text = has_text or fields[field, 4] == _TEXT
     is_comment = has_post and has_text
-    if is_comment and _has_empty_user(fields, count):
+    if is_comment and not _says_one_user(fields, count):
         return -1
     own = _find(fields, count, _ID)
     author = _find(fields, count, _USER)

@@ -30,7 +30,6 @@ from dedup.readers.fast_rows import as_objects
 from dedup.readers.lines import first_invalid
 from dedup.readers.objects import too_long
 from dedup.readers.records import SAMPLE_RECORDS, Told, make_posts
-from dedup.schema import POSTS
 
 _ROW = b"<row"
 _ROOT = re.compile(
@@ -84,12 +83,14 @@ class StackExchange:
                 byte_start += size
 
     def parse(self, block: Block, settings: Read) -> Parsed:
-        if _ROW not in block.data and _OTHER.search(block.data):
-            end = block.byte_start + len(block.data)
-            error = "holds no row of a Stack Exchange dump"
-            reject = Reject(block.path, block.first_record, block.byte_start, end, error, block.data)
-            return Parsed(pa.RecordBatch.from_pylist([], schema=POSTS), rejected_batch([reject]))
         starts, ends = _bounds(block.data)
+        front = block.data[: starts[0] - len(_ROW) if starts else len(block.data)]
+        rejects: list[Reject] = []
+        if block.byte_start == 0 and _OTHER.search(_without_comments(front)):
+            error = "holds no row of a Stack Exchange dump"
+            rejects = [
+                Reject(block.path, block.first_record, 0, len(front), error, front[:KEPT_REJECT_BYTES])
+            ]
         ordinary: pa.RecordBatch | None = None
         others = range(len(starts))
         if block.encoding is None and first_invalid(block.data) is None:
@@ -118,7 +119,7 @@ class StackExchange:
             Told(records, places, block.path, block.markup, encodings, {}), settings
         )
         faults += [(numbers[row], error) for row, error in unreadable.items()]
-        rejects = [
+        rejects += [
             _reject(block, number, starts[number], ends[number], error) for number, error in sorted(faults)
         ]
         return Parsed(posts if ordinary is None else in_order(ordinary, posts), rejected_batch(rejects))
@@ -128,6 +129,11 @@ class StackExchange:
         bounds = islice(zip(*_bounds(block.data), strict=True), SAMPLE_RECORDS)
         rows = (decode(block.data[start:end], block.encoding)[0] for start, end in bounds)
         return [_record(values) for row in rows if (values := _attributes(row)) is not None]
+
+
+def _without_comments(front: bytes) -> bytes:
+    first, *others = front.split(b"<!--")
+    return first + b"".join(other.partition(b"-->")[2] for other in others)
 
 
 def _bounds(data: bytes) -> tuple[list[int], list[int]]:
