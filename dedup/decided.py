@@ -31,12 +31,14 @@ class Decided(NamedTuple):
     """What becomes of all posts of a stage.
 
     blocks: int64 [blocks + 1], where each block's posts begin. offsets: int64 [posts + 1], where each
-    post's words begin. months: int32 [posts] (see `order.months_of`). ids: the final ids, block by block.
+    post's words begin. months: int32 [posts] (see `order.months_of`). answers: bool [posts] (see
+    `index.Index`). ids: the final ids, block by block.
     """
 
     blocks: NDArray[np.int64]
     offsets: NDArray[np.int64]
     months: NDArray[np.int32]
+    answers: NDArray[np.bool_]
     decisions: Decisions
     recounted: Recounted
     ids: list[pa.StringArray]
@@ -65,6 +67,7 @@ def read_decided(folder: Path) -> Decided:
         load("blocks"),
         load("offsets"),
         load("months"),
+        load("answers"),
         Decisions(*map(load, Decisions._fields)),
         Recounted(*map(load, Recounted._fields)),
         ids,
@@ -76,6 +79,7 @@ def _arrays(decided: Decided) -> dict[str, NDArray[Any]]:
         "blocks": decided.blocks,
         "offsets": decided.offsets,
         "months": decided.months,
+        "answers": decided.answers,
         **decided.decisions._asdict(),
         **decided.recounted._asdict(),
     }

@@ -99,6 +99,19 @@ def link_parents(
     return found
 
 
+def link_quoted(
+    ids: NDArray[np.uint64], quoted: NDArray[np.uint64], threads: NDArray[np.integer]
+) -> NDArray[np.int64]:
+    """Where the post stands that each post quotes: int64 [posts], -1 for none, unknown, or itself.
+
+    ids, quoted: hashes of ids; threads: codes of thread ids, -1 for none. It is looked for in the post's own
+    thread, whatever file that goes on in: an id that markup names may be another board's.
+    """
+    found = find_first(pair_keys(ids, threads), pair_keys(quoted, threads))
+    found[(found == np.arange(len(ids))) | (threads < 0)] = -1
+    return found
+
+
 def assign_ids(
     batches: Collection[pa.RecordBatch], ids: NDArray[np.uint64], paths: NDArray[np.int32]
 ) -> Iterator[pa.StringArray]:

@@ -37,7 +37,8 @@ class Index(NamedTuple):
     Posts are numbered thread by thread, in order within each, so that what is looked at together lies
     together. `input_of`: int64 [posts], each post's place in the input; `input_offsets`: int64 [posts + 1],
     where each post's words would begin if posts stood in input order; `months`: int32 [posts] in input
-    order (see `months_of`).
+    order (see `months_of`); `answers`: bool [posts] in input order, the posts whose parent is the post they
+    quote (`marks.quoted_ids`).
     offsets: int64 [posts + 1], where each post's words begin. hashes, info, state: per word (see
     `Tokens`; state is 0 for own words, and the steps write to it).
     blocks: int64 [blocks + 1], where each block's posts begin in the input.
@@ -52,6 +53,7 @@ class Index(NamedTuple):
     input_of: NDArray[np.int64]
     input_offsets: NDArray[np.int64]
     months: NDArray[np.int32]
+    answers: NDArray[np.bool_]
     offsets: NDArray[np.int64]
     hashes: NDArray[np.uint32]
     info: NDArray[np.uint16]
@@ -98,7 +100,7 @@ def _index(
 
     paths, id_hashes = ids.codes(keys["path"]), keys["id"]
     earlier = np.arange(len(paths)) < blocks[len(stage.corpora)]
-    threads, rank, months = _thread_up(keys, batches, paths, id_hashes, earlier, config, engine)
+    threads, rank, months, answers = _thread_up(keys, batches, paths, id_hashes, earlier, config, engine)
     input_of = keep(threads.posts)
     number_of = keep(inverse(input_of))
     order = keep(number_of[inverse(rank)])
@@ -149,6 +151,7 @@ def _index(
         input_of=input_of,
         input_offsets=input_offsets,
         months=keep(months),
+        answers=keep(answers),
         offsets=offsets,
         hashes=hashes,
         info=info,
@@ -196,16 +199,23 @@ def _thread_up(
     earlier: NDArray[np.bool_],
     config: Config,
     engine: Engine,
-) -> tuple[Threads, NDArray[np.int64], NDArray[np.int32]]:
-    """The threads, ranks and months of all posts, in input order. earlier: bool, of earlier corpora."""
+) -> tuple[Threads, NDArray[np.int64], NDArray[np.int32], NDArray[np.bool_]]:
+    """The threads, ranks, months and answers (see `Index`) of all posts, in input order.
+
+    earlier: bool, of earlier corpora.
+    """
     parent_hashes = keys["parent_id"]
     thread_codes = ids.codes(keys["thread_id"])
     parents = ids.link_parents(id_hashes, parent_hashes, paths)
+    # a post that says of none that it is its parent answers the one it quotes, on whatever page that stands
+    quoted = ids.link_quoted(id_hashes, keys["quoted"], thread_codes)
+    answers = (parents < 0) & (quoted >= 0)
+    parents = np.where(answers, quoted, parents)
     # answers to a post that is not in the dump (a cleaned one, say) are a thread all the same
     orphans = (thread_codes < 0) & (parents < 0) & (parent_hashes != 0)
     siblings = ids.codes(np.where(orphans, ids.pair_keys(parent_hashes, paths), np.uint64(0)))
     thread_codes = np.where(orphans, thread_codes.max(initial=-1) + 1 + siblings, thread_codes)
-    del parent_hashes, orphans, siblings
+    del parent_hashes, quoted, orphans, siblings
     sources = date_sources(batches, paths)
     times = read_times(batches, sources, config.read.date_format, engine.map_kernels)
     rank = order_posts(times, thread_codes, parents, paths)
@@ -213,7 +223,7 @@ def _thread_up(
         rank[np.lexsort((rank, ~earlier))] = np.arange(len(rank))
     is_page = np.zeros(len(rank), np.bool_)
     threads = group_threads(thread_codes, parents, paths, keys["title"], times, rank, is_page)
-    return threads, rank, months_of(times)
+    return threads, rank, months_of(times), answers
 
 
 @helper

@@ -68,7 +68,7 @@ def find_quotes(posts: Posts, config: Config | None = None) -> pa.Table:
         passages = resemble(index, find_passages(index, config.quotes, engine), config, engine)
         decisions = decide(index, passages, config)
         marks = config.decide.quotes == "mark"
-        tasks = make_tasks(stage, index.blocks, index.input_offsets, decisions, ids, marks)
+        tasks = make_tasks(stage, index.blocks, index.input_offsets, decisions, ids, index.answers, marks)
         found = [_passages_of(results) for results in engine.map_batches(make_results, tasks)]
     return pa.Table.from_batches(found, PASSAGES)
 

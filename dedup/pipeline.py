@@ -160,6 +160,7 @@ def run(
                 decided.offsets,
                 decided.decisions,
                 decided.ids,
+                decided.answers,
                 config.decide.quotes == "mark",
                 engine.map_kernels,
             )
@@ -286,7 +287,9 @@ def _decide_all(folder: Path, stage: Stage, config: Config, engine: Engine, cloc
     with clock.stage("decide", None, "posts"):
         recounted = recount(stage, index, passages)
         decisions = decide(index, passages, config)
-        decided = Decided(index.blocks, index.input_offsets, index.months, decisions, recounted, ids)
+        decided = Decided(
+            index.blocks, index.input_offsets, index.months, index.answers, decisions, recounted, ids
+        )
         memo.keep(folder, partial(write_decided, decided=decided))
 
 

@@ -17,6 +17,7 @@ from dedup import cut, decide, trace
 from dedup.decide import WHYS, Decisions
 from dedup.normalize.edits import Change, compose
 from dedup.quotes.find import PROTECTED
+from dedup.quotes.marks import quoted_ids
 from dedup.quotes.within import ACROSS, IS_CODE, SAME_AUTHOR
 from dedup.schema import EDIT, RESULTS
 from dedup.stage import Stage, corpora_of
@@ -59,6 +60,7 @@ class Task(NamedTuple):
     source_ids: pa.StringArray  # one a row
     source_corpora: pa.StringArray
     via_ids: pa.StringArray
+    answers: NDArray[np.bool_]
     mark_quotes: bool
 
 
@@ -107,6 +109,7 @@ def make_tasks(
     offsets: NDArray[np.int64],
     decisions: Decisions,
     ids: Sequence[pa.StringArray],
+    answers: NDArray[np.bool_],
     mark_quotes: bool,
     map_blocks: Callable[..., Iterable[Any]] = map,
 ) -> Iterator[Task]:
@@ -138,6 +141,7 @@ def make_tasks(
             _names(all_ids, rows[mine, trace.ROW_SOURCE]),
             corpora_of(stage, blocks, rows[mine, trace.ROW_SOURCE]),
             _names(all_ids, rows[mine, trace.ROW_VIA]),
+            answers[posts],
             mark_quotes,
         )
 
@@ -209,6 +213,9 @@ def make_results(task: Task) -> pa.RecordBatch:
         )
     }  # fmt: skip
     reasons = pa.array([*WHYS], pa.string())
+    if task.answers.any():
+        quoted = pc.if_else(pa.array(task.answers), quoted_ids(batch), None)
+        columns["parent_id"] = pc.coalesce(columns["parent_id"], quoted)
     nan = np.isnan(task.similarity)
     columns |= {
         "id": task.ids,

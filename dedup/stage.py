@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from dedup.ids import hash_strings
 from dedup.quotes.attribution import hash_names
-from dedup.quotes.marks import mark_words
+from dedup.quotes.marks import mark_words, quoted_ids
 from dedup.quotes.threads import title_key
 from dedup.schema import REJECTED
 from dedup.text.tokens import Tokens, tokenize
@@ -38,6 +38,7 @@ KEYS = pa.schema(
             pa.field(name, pa.uint64(), nullable=False)
             for name in (
                 "text", "text_2", "id", "thread_id", "parent_id", "path", "author",
+                "quoted",  # of `marks.quoted_ids`
                 "author_name",  # of the words of the name (`attribution.hash_names`)
                 "title",  # of `threads.title_key`
             )
@@ -83,6 +84,7 @@ def _keys(posts: pa.RecordBatch, words: NDArray[np.int64]) -> pa.RecordBatch:
         "text": hash_strings(clean),
         "text_2": hash_strings(clean, 1),
         **{name: hash_strings(posts.column(name)) for name in ("id", "thread_id", "parent_id", "path")},
+        "quoted": hash_strings(quoted_ids(posts)),
         "author": np.append(hash_strings(author.dictionary), np.uint64(0))[_indices(author)],
         "author_name": names[_indices(author)],
         "title": title_key(posts.column("title")),

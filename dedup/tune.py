@@ -207,7 +207,9 @@ class _Trial:
     def outcome(self, config: Config, decisions: Decisions) -> Outcome:
         """What the decisions come to."""
         index, ratios = self._index, Ratios()
-        for task in make_tasks(self._stage, index.blocks, index.input_offsets, decisions, self._ids, False):
+        for task in make_tasks(
+            self._stage, index.blocks, index.input_offsets, decisions, self._ids, index.answers, False
+        ):
             ratios.add(make_results(task))
         report, match = ratios.as_dict(), config.match
         removed = report["removed"]

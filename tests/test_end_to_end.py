@@ -309,3 +309,66 @@ def test_verbose_shows_what_each_stage_took(tmp_path: Path) -> None:
     assert {"read", "quotes", "match", "decide", "write"} <= facts["stages"].keys()
     assert facts["input_bytes"] == (DATA / "forum.jsonl").stat().st_size
     assert all(took["seconds"] >= 0 for took in facts["stages"].values())
+
+
+SAID = "The third kiln shelf cracked again last night, right along the line that we had glued in March."
+ANSWER = "Mine held for six years, but then I never fire above cone six, and I let it cool for two days."
+
+
+def parents_of(paths: list[Path], out: Path) -> dict[str, str | None]:
+    clean(paths, out, ONE)
+    return {document["id"]: document["metadata"]["parent_id"] for document in read_lines(out, "corpus")}
+
+
+@pytest.mark.parametrize(
+    "tag",
+    [
+        '[quote="ann, post: 1, member: 2"]',
+        "[QUOTE=ann;1]",
+        "[quote author=ann link=topic=5.msg1#msg1 date=1]",
+        '[quote="ann" post_id=1 time=1 user_id=2]',
+        "[quote='ann' pid='1' dateline='1']",
+    ],
+)
+def test_a_post_answers_the_post_of_its_thread_that_its_markup_names(tag: str, tmp_path: Path) -> None:
+    def post(number: int, thread: str, text: str, day: int, **more: str) -> str:
+        own = {"id": str(number), "thread_id": thread, "author": f"a{number}", "date": f"2003-01-{day:02}"}
+        return json.dumps({**own, "text": text, **more}) + "\n"
+
+    first, second = tmp_path / "1.jsonl", tmp_path / "2.jsonl"
+    quote = f"{tag}{SAID}[/quote]\n"
+    # the answer is dated before what it quotes: a parent comes first all the same
+    first.write_text(
+        post(2, "a", f"{quote}{ANSWER}", 1)
+        # another thread: the id may be another board's
+        + post(3, "b", f"{quote}Whose kiln was it that stood in the rain for most of last winter?", 4)
+        + post(
+            4, "a", f"{quote}Glue never holds where the flame comes through under the lid.", 5, parent_id="2"
+        )
+        # what is quoted in a quote is not answered
+        + post(5, "a", f"[quote]{quote}[/quote] Who would have thought that of a shelf so new?", 6)
+    )
+    second.write_text(post(1, "a", SAID, 3))
+    parents = {"1": None, "2": "1", "3": None, "4": "2", "5": None}
+    assert parents_of([first, second], tmp_path / "out") == parents
+    assert parents_of([tmp_path / "out"], tmp_path / "again") == parents
+    assert [edit["source_id"] for edit in Output(tmp_path / "out").edits("2", "quote")] == ["1"]
+
+
+def test_a_post_answers_one_on_another_page_of_its_thread(tmp_path: Path) -> None:
+    def page(number: int, posts: str) -> Path:
+        path = tmp_path / f"page{number}.html"
+        address = f"https://b.example/threads/kiln.5/page-{number}"
+        path.write_text(f'<html id="XF"><link rel="canonical" href="{address}">{posts}</html>')
+        return path
+
+    def post(number: int, author: str, body: str) -> str:
+        head = f'<article class="message" id="js-post-{number}" data-author="{author}">'
+        return f'{head}<div class="message-body"><div class="bbWrapper">{body}</div></div></article>'
+
+    quote = '<blockquote class="bbCodeBlock--quote" data-quote="ann" data-source="post: 1">'
+    pages = [
+        page(1, post(1, "ann", SAID)),
+        page(2, post(7, "bo", f"{quote}{SAID}</blockquote>{ANSWER}") + post(8, "eve", "Thank you, both.")),
+    ]
+    assert parents_of(pages, tmp_path / "out") == {"1": None, "7": "1", "8": None}

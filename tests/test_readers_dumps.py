@@ -6,13 +6,15 @@ import io
 import json
 from typing import Any
 
+import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dedup.config import Read
 from dedup.readers import READERS, parse_block
-from dedup.readers.html_text import fragment_text
+from dedup.readers.fast_html import convert
+from dedup.readers.html_text import Fragment, fragment_text
 from dedup.readers.markup import looks_like_html
 
 Rows = list[dict[str, Any]]
@@ -443,3 +445,43 @@ def test_any_soup_gives_text_and_quotes_in_it(pieces: list[str]) -> None:
         assert 0 <= quote.start < quote.end <= len(fragment.text)
     assert [quote.start for quote in fragment.quotes] == sorted(quote.start for quote in fragment.quotes)
     assert fragment.text == fragment.text.lstrip(" ") or "<pre" in "".join(pieces) or "\u00a0" in pieces
+
+
+# What a kernel reads by itself, mostly.
+_PLAIN = (
+    "<p> </p> <br> <br/> <blockquote> </blockquote> <pre> <pre\nclass='x'> </pre> <ul> </ul> <ol> </ol> <li>",
+    "</li> <td> <th> <tr> <table> </table> <div> </div> <h1> <h2\nid='a'> </h2> <hr> <code> </code> <b> </b>",
+    '<dl> <dd> <a\nhref="x"> <a> </a> <img\nalt="Ann"> <img\nalt="x3"> <span\nid="a"> </span> <aside>',
+    "&amp; &lt; &quot; &nbsp; &#39; &#x2019; &#10; & \n\n \t a words é x… \u2028 http://x… <p\ntitle='a'>",
+)
+_PLAIN_SOUP = st.lists(st.sampled_from([*" ".join(_PLAIN).split(" "), " ", " ", "\n"]), max_size=25)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(_PLAIN_SOUP, max_size=4))
+def test_a_kernel_reads_what_the_writer_reads(soups: list[list[str]]) -> None:
+    bodies = ["".join(pieces) for pieces in soups]
+    looked_into = []
+
+    def fragment(body: str) -> Fragment:
+        looked_into.append(body)
+        return fragment_text(body)
+
+    texts, quotes, fragments = convert(pa.array(bodies, pa.string()), fragment)
+    for row, (body, text) in enumerate(zip(bodies, texts.to_pylist(), strict=True)):
+        held = "<" in body or "&" in body
+        assert (text, quotes.get(row, [])) == (fragment_text(body) if held else (body, []))
+        assert fragments[row] == held
+    assert all("<" in body or "&" in body for body in looked_into)
+
+
+def test_an_ordinary_body_needs_no_second_look() -> None:
+    body = '<p>Ann &amp; <a href="x">Bo</a><br>é <img src="x" alt="Her kiln"></p>'
+    body += "<blockquote>Q</blockquote><ol><li>1"
+
+    def fragment(body: str) -> Fragment:
+        raise AssertionError(body)
+
+    texts, quotes, _ = convert(pa.array(["none", body]), fragment)
+    assert texts.to_pylist() == ["none", "Ann & Bo\né\n\nQ\n\n1. 1"]
+    assert [quote[:2] for quote in quotes[1]] == [(12, 13)]

@@ -3,19 +3,48 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
+import pyarrow.feather as feather
+import pyarrow.parquet as pq
 import pytest
 
 from dedup.config import Read
-from dedup.readers import read_posts
+from dedup.readers import parse_block, read_blocks, read_posts
 from dedup.readers.edges import _PATTERNS
+
+
+def write(path: Path, records: list[dict[str, Any]]) -> None:
+    """A file of the format its name says."""
+    lines = [json.dumps(record) for record in records]
+    if path.suffix == ".jsonl":
+        path.write_text("\n".join(lines))
+    elif path.suffix == ".json":
+        path.write_text(f"[{','.join(lines)}]")
+    elif path.suffix == ".parquet":
+        pq.write_table(pa.Table.from_pylist(records), path, row_group_size=2)
+    elif path.suffix == ".feather":
+        feather.write_feather(pa.Table.from_pylist(records), path, chunksize=2)
+    elif path.suffix == ".db":
+        with closing(sqlite3.connect(path)) as database:
+            database.execute("CREATE TABLE posts (id INTEGER PRIMARY KEY, text TEXT)")
+            database.executemany("INSERT INTO posts VALUES (:id, :text)", records)
+            database.commit()
+    else:
+        body = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n[{','.join(lines)}]"
+        head = "WARC/1.0\r\nWARC-Type: response\r\nWARC-Target-URI: http://b.example/1\r\n"
+        head += f"Content-Type: application/http\r\nContent-Length: {len(body)}\r\n\r\n"
+        path.write_text(f"{head}{body}\r\n\r\n", newline="")
 
 
 def read(path: Path, posts: list[str], edit_notes: bool = False) -> list[tuple[str, list[str]]]:
     """Texts without what is listed as page chrome, and that."""
-    lines = [json.dumps({"id": number, "text": text}) for number, text in enumerate(posts)]
-    path.write_text("\n".join(lines) if path.suffix == ".jsonl" else f"[{','.join(lines)}]")
+    records = [{"id": number, "text": text} for number, text in enumerate(posts)]
+    write(path, records)
     found = []
     for batch in read_posts(path, Read(edit_notes=edit_notes)):
         for row in batch.to_pylist():
@@ -28,7 +57,9 @@ def read(path: Path, posts: list[str], edit_notes: bool = False) -> list[tuple[s
     return found
 
 
-@pytest.mark.parametrize("name", ["dump.jsonl", "dump.json"])
+@pytest.mark.parametrize(
+    "name", ["dump.jsonl", "dump.json", "dump.parquet", "dump.feather", "dump.db", "dump.warc"]
+)
 def test_lines_that_stand_at_the_edges_of_many_posts(name: str, tmp_path: Path) -> None:
     posts = [f"#{n}\nJoined: Jan 200{n}\n\nWords of {n}\nTop\nmore\n\nReply Report Share\n" for n in range(6)]
     posts[5] = "#5\nJoined: Jan 2005\n"  # nothing else: it stays
@@ -97,3 +128,16 @@ def test_chrome_in_a_marked_quote_is_the_quotes(tmp_path: Path) -> None:
 )
 def test_what_forum_software_says(kind: str, line: str, chrome: bool) -> None:
     assert (_PATTERNS[kind].fullmatch(line) is not None) == chrome
+
+
+@pytest.mark.parametrize("name", ["dump.parquet", "dump.feather", "dump.db"])
+def test_only_the_front_of_a_table_decides_wherever_its_blocks_are_cut(name: str, tmp_path: Path) -> None:
+    numbered = [{"id": n, "text": f"#{n}\nWords"} for n in range(600)]
+    plain = [{"id": n, "text": "Words"} for n in range(600, 1600)]
+    for records, chrome in ((numbered + plain, 600), (plain + numbered, 0)):
+        write(tmp_path / name, [{**record, "id": n} for n, record in enumerate(records)])
+        for block_bytes in (200, 1 << 20):
+            blocks = read_blocks([tmp_path / name], Read(), block_bytes)
+            parsed = [parse_block(block).posts for block in blocks]
+            assert sum(len(row) > 0 for posts in parsed for row in posts["chrome"].to_pylist()) == chrome
+        (tmp_path / name).unlink()

@@ -16,14 +16,16 @@ import pyarrow as pa
 import pyarrow.feather
 import pyarrow.parquet
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dedup.config import Read
-from dedup.readers import READERS, parse_block, read_posts, recognise
+from dedup.readers import READERS, Block, parse_block, read_posts, recognise
 from dedup.readers.delimited import record_ends
+from dedup.readers.stackexchange import StackExchange
 
 Rows = list[dict[str, Any]]
+CSV_HEADER = {"delimiter": ",", "escapes": False, "names": ["id", "text"], "named": True}
 
 
 def parse(data: bytes | str, reader: str, block_bytes: int = 1 << 20, **read: Any) -> tuple[Rows, Rows]:
@@ -168,6 +170,7 @@ def test_csv_is_recognised() -> None:
 CELLS = st.text(st.sampled_from('a\u00e9,;"\n\\ \u0105'), max_size=6)
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(CELLS, min_size=3, max_size=3), max_size=8), st.integers(1, 40))
 def test_what_the_csv_module_writes_is_read(rows: list[list[str]], block_bytes: int) -> None:
     written = io.StringIO()
@@ -187,6 +190,34 @@ def test_rows_end_where_the_csv_module_says(text: str) -> None:
     assert [row for piece in pieces if piece for row in csv.reader(io.StringIO(piece, newline=""))] == whole
 
 
+_TABLE = st.lists(
+    st.sampled_from([*'ab",;\n\t\\\r\0\x1f \xa0é', '""', '","', "\r\n", "a,b,c\n", '"é",b,"c"\n'])
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from(["id,text,author\n", "id;text\r\n", "text\n", "id\ttext\tx\n", "a,b,c\n", ""]), _TABLE)
+def test_a_kernel_reads_the_rows_that_the_csv_module_reads(header: str, pieces: list[str]) -> None:
+    data = (header + "".join(pieces)).encode()
+    for block in READERS["csv"].blocks(io.BytesIO(data), "a.csv", Read(), 1 << 20):
+        # where an encoding is given, no kernel is asked
+        by_python = READERS["csv"].parse(block, Read(encoding="utf-8"))
+        assert READERS["csv"].parse(block, Read()) == by_python
+
+
+def test_an_ordinary_row_needs_no_second_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise AssertionError
+
+    data = 'id,text\n1,"Hello, ""Ann"""\n2,Größe\n3,"two\r\nlines"\n'
+    with monkeypatch.context() as patched:
+        patched.setattr("dedup.readers.delimited._encode", fail)  # of each value that Python reads
+        block = Block(data.encode(), "a.csv", 1, 0, "csv", header=json.dumps(CSV_HEADER))
+        posts = READERS["csv"].parse(block, Read()).posts
+    assert posts["text"].to_pylist() == ['Hello, "Ann"', "Größe", "two\r\nlines"]
+
+
+@settings(deadline=None)
 @given(st.binary(max_size=200), st.integers(1, 50))
 def test_any_bytes_are_posts_or_rejects(data: bytes, block_bytes: int) -> None:
     for reader in ("csv", "stackexchange", "warc", "json", "jsonl"):
@@ -395,6 +426,40 @@ def test_stack_exchange(block_bytes: int) -> None:
         assert data[reject["byte_start"] : reject["byte_end"]] == reject["bytes"]
 
 
+_VALUES = [
+    "",
+    "x",
+    "é",
+    "&lt;p&gt;",
+    "&amp;lt;",
+    "&#38;lt;",
+    "&#xA;",
+    "&#13;",
+    "&quot;",
+    "&apos;",
+    "&#x2019;",
+]
+_VALUES += ["&", "\\", "\t", "long enough for a word of eight bytes"]
+_ATTRIBUTES = st.tuples(
+    st.sampled_from(["Id", "PostId", "ParentId", "Text", "Body", "UserId", "UserDisplayName", "thread_id"]),
+    st.lists(st.sampled_from(_VALUES), max_size=4).map("".join),
+    st.sampled_from([' {}="{}"', ' {}="{}"', ' {}="{}"', "\n {} = '{}'", ' {}="{}', " {}"]),
+)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.lists(_ATTRIBUTES, max_size=6), max_size=5), st.sampled_from([" />\n", "/>", ">", "></row>"])
+)
+def test_a_kernel_reads_the_rows_that_python_reads(rows: list[list[tuple[str, str, str]]], end: str) -> None:
+    written = ["".join(form.format(name, value) for name, value, form in row) for row in rows]
+    data = "<posts>" + "".join(f"<row{row}{end}" for row in written) + "</posts>"
+    block = next(StackExchange().blocks(io.BytesIO(data.encode()), "Posts.xml", Read(), 1 << 20))
+    # where an encoding is given, no kernel is asked
+    by_python = StackExchange().parse(block._replace(encoding="utf-8"), Read())
+    assert StackExchange().parse(block, Read()) == by_python
+
+
 def test_an_odd_quotation_mark() -> None:
     data = '<posts><row Id="1" "Body="x" /><row Id="2" Body="y" T"1.0" /><row Id="3" Body="z" /></posts>'
     posts, rejects = parse(data, "stackexchange")
@@ -429,6 +494,21 @@ def test_xml_that_only_looks_like_a_dump() -> None:
     assert posts == []
     assert [row["error"] for row in rejects] == ["holds no row of a Stack Exchange dump"]
     assert parse("<?xml version='1.0'?>\n<posts>\n</posts>\n", "stackexchange") == ([], [])
+
+
+@pytest.mark.parametrize("block_bytes", [60, 1 << 20])
+def test_what_stands_before_the_first_row_is_rejected_once(block_bytes: int) -> None:
+    rows = "".join(f'<row Id="{n}" Body="Hello" />' for n in range(9))
+    posts, rejects = parse(f'<posts><rwo Id="7" />{rows}</posts>', "stackexchange", block_bytes)
+    assert len(posts) == 9
+    assert [(row["record"], row["bytes"]) for row in rejects] == [(1, b'<posts><rwo Id="7" />')]
+    assert parse(f"<posts><!-- <rwo> -->{rows}</posts>", "stackexchange", block_bytes)[1] == []
+
+
+def test_a_user_that_stands_twice_in_a_comment() -> None:
+    row = '<row Id="5" PostId="7" Text="Hello" UserId="3" UserId="4" />'
+    posts, _ = parse(f"<comments>{row}</comments>", "stackexchange")
+    assert [(post["author"], post["metadata"]) for post in posts] == [("4", "{}")]
 
 
 def test_a_row_over_the_limit() -> None:

@@ -83,6 +83,21 @@ def mark_words(posts: pa.RecordBatch, tokens: Tokens) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays([column.take(pa.array(order)) for column in columns], schema=MARKS)
 
 
+def quoted_ids(posts: pa.RecordBatch) -> pa.StringArray:
+    """For each post of a NORMALIZED batch without a parent, the id of the post it quotes first, if its
+    markup names one."""
+    owners, marks = _flat(posts.column("marks"))
+    starts, ends = (owners << 32 | marks.field(side).to_numpy() for side in ("start", "end"))
+    before = np.append(0, np.maximum.accumulate(ends)[:-1]) if len(ends) else ends
+    # what is quoted in a quote is not what the post answers
+    named = np.flatnonzero((starts >= before) & marks.field("post_id").is_valid().to_numpy(False))
+    answering, firsts = np.unique(owners[named], return_index=True)
+    chosen = np.full(posts.num_rows, -1, np.int64)
+    chosen[answering] = named[firsts]
+    chosen[posts.column("parent_id").is_valid().to_numpy(False)] = -1
+    return marks.field("post_id").take(pa.array(chosen, mask=chosen < 0))
+
+
 def _flat(lists: pa.ListArray) -> tuple[NDArray[np.int64], pa.StructArray]:
     """The row of each entry of a list column, and the entries."""
     return pc.list_parent_indices(lists).to_numpy().astype(np.int64), pc.list_flatten(lists)

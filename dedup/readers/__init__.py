@@ -14,7 +14,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
-from itertools import groupby
+from itertools import chain, groupby
 
 import pyarrow as pa
 from rapidfuzz import process
@@ -22,11 +22,11 @@ from rapidfuzz import process
 from dedup.config import Read
 from dedup.errors import ConfigError, InputError
 from dedup.readers.arrow import Arrow, Parquet
-from dedup.readers.base import Block, ManyAtOnce, Parsed, Reader, Reject, rejected_batch
+from dedup.readers.base import Block, ByRows, ManyAtOnce, Parsed, Reader, Reject, rejected_batch
 from dedup.readers.columns import is_own
 from dedup.readers.companions import is_companion
 from dedup.readers.delimited import Delimited
-from dedup.readers.edges import find_edges, mark_edges
+from dedup.readers.edges import SAMPLE_POSTS, find_edges, mark_edges
 from dedup.readers.json_array import JsonArray
 from dedup.readers.jsonl import Jsonl
 from dedup.readers.mail import Mail
@@ -134,7 +134,10 @@ def _blocks_of(source: Source, settings: Read, block_bytes: int, inputs: Inputs 
         records = 0
         if reader is not None:
             edges = _edges_of(reader, stream, source.shown, settings)
-            for block in reader.blocks(stream, source.shown, settings, block_bytes):
+            blocks = reader.blocks(stream, source.shown, settings, block_bytes)
+            if isinstance(reader, ByRows):
+                edges, blocks = _edges_of_rows(reader, blocks, settings)
+            for block in blocks:
                 records = block.first_record
                 yield block._replace(edges=edges) if edges else block
         elif head and not is_companion(source.name):
@@ -155,6 +158,27 @@ def _edges_of(reader: Reader, stream: SourceStream, path: str, settings: Read) -
     if block is None or block.error is not None or any(map(is_own, reader.sample(block, settings))):
         return ()
     return find_edges(parse_block(block, settings).posts, settings.edit_notes)
+
+
+def _edges_of_rows(
+    reader: ByRows, blocks: Iterator[Block], settings: Read
+) -> tuple[tuple[str, ...], Iterator[Block]]:
+    """The same for a file that is read by rows, and its blocks."""
+    ahead: list[Block] = []
+    posts: list[pa.RecordBatch] = []
+    wanted = SAMPLE_POSTS
+    for block in blocks:
+        ahead.append(block)
+        if block.error is None:
+            if not posts and any(map(is_own, reader.sample(block, settings))):
+                return (), chain(ahead, blocks)
+            front, rows = reader.front(block, wanted)
+            posts.append(parse_block(front, settings).posts)
+            wanted -= rows
+        if wanted <= 0:
+            break
+    edges = find_edges(pa.concat_batches(posts), settings.edit_notes) if posts else ()
+    return edges, chain(ahead, blocks)
 
 
 def _fault(source: Source, record: int, at: int, error: str) -> Block:

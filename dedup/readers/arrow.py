@@ -77,6 +77,12 @@ class _Columnar(ABC):
         ]
         return Parsed(posts, rejected_batch(rejects))
 
+    def front(self, block: Block, rows: int) -> tuple[Block, int]:
+        """See `readers.base.ByRows`."""
+        with pa.ipc.open_stream(block.data) as reader:
+            batch = reader.read_next_batch().slice(0, rows)
+        return block._replace(data=_as_bytes(batch)), batch.num_rows
+
     def sample(self, block: Block, settings: Read) -> list[Record]:
         """The first records of a block, as `peek` shows their fields."""
         with pa.ipc.open_stream(block.data) as reader:

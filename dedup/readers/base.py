@@ -91,6 +91,17 @@ class ManyAtOnce(Protocol):
         """The posts and rejects of several blocks, in order: what `parse` gives for each."""
 
 
+@runtime_checkable
+class ByRows(Protocol):
+    """A reader of files that are no stream of text: what stands in their front is seen in their blocks."""
+
+    def front(self, block: Block, rows: int) -> tuple[Block, int]:
+        """The first `rows` rows of a block, or all, as a block; and how many there are."""
+
+    def sample(self, block: Block, settings: Read) -> list[dict[str, Any]]:
+        """The first records of a block, as `peek` shows their fields."""
+
+
 class Reject(NamedTuple):
     """One row of REJECTED."""
 

@@ -16,12 +16,15 @@ from itertools import pairwise
 import msgspec
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 from numba import njit
 
 from dedup.config import Read
 from dedup.normalize.decode import LAST_RESORT, decode, decode_line
 from dedup.readers.base import KEPT_REJECT_BYTES, Block, ByteStream, Parsed, Reject, rejected_batch
 from dedup.readers.columns import Record
+from dedup.readers.fast_objects import in_order, ordinary_posts
+from dedup.readers.fast_table import as_objects
 from dedup.readers.fields import COLUMNS, fields_of, mapping
 from dedup.readers.lines import (
     ENCODING_BYTES,
@@ -83,6 +86,7 @@ class Delimited:
     def parse(self, block: Block, settings: Read) -> Parsed:
         header = msgspec.json.decode(block.header or "", type=_Header)
         rows = _Rows(block, header, settings)
+        ordinary = rows.read_ordinary()
         rows.read()
         numbers = np.array(rows.numbers, np.int64) + block.first_record
         told = Told(rows.records, numbers, block.path, block.markup, rows.encodings, {})
@@ -90,7 +94,7 @@ class Delimited:
         for row, error in unreadable.items():
             rows.reject(rows.numbers[row], error)
         rows.rejects.sort()
-        return Parsed(posts, rejected_batch([reject for _, reject in rows.rejects]))
+        return Parsed(in_order(ordinary, posts), rejected_batch([reject for _, reject in rows.rejects]))
 
     def sample(self, block: Block, settings: Read) -> list[Record]:
         """The first records of a block, as `peek` shows their fields."""
@@ -103,24 +107,42 @@ class _Rows:
 
     def __init__(self, block: Block, header: _Header, settings: Read) -> None:
         self.block, self.header = block, header
+        self.settings = settings
         self.limit = settings.max_record_mb << 20
         self.given = settings.encoding is not None
         self.ends = record_ends(block.data, block.encoding, header.delimiter, header.escapes)
         if not len(self.ends) or self.ends[-1] < len(block.data):
             self.ends = np.append(self.ends, len(block.data))
+        self.others = np.arange(len(self.ends))  # which are not read yet
         self.records: list[Record] = []
         self.numbers: list[int] = []
         self.encodings: dict[int, str] = {}
         self.rejects: list[tuple[int, Reject]] = []
 
+    def read_ordinary(self) -> pa.RecordBatch:
+        """The posts of the rows that kernels can read."""
+        block, header = self.block, self.header
+        ends = self.ends
+        if header.escapes or self.given or unit_bytes(block.encoding) > 1 or not header.names:
+            ends = ends[:0]
+        objects = as_objects(block.data, ends, header.names, header.delimiter, self.limit)
+        starts = objects.starts
+        if block.byte_start == 0 and len(starts):  # the header, or what a byte order mark may precede
+            starts[0] = objects.ends[0]
+        lines = block._replace(data=objects.data)
+        posts, _ = ordinary_posts(starts, objects.ends, lines, self.settings)
+        self.others = np.setdiff1d(self.others, posts.column("record").to_numpy() - block.first_record)
+        return posts
+
     def read(self) -> None:
+        """Read the other rows."""
         encodings: dict[int, str] = {}
         pieces = self._pieces(encodings)
         names, wanted = self.header.names, len(self.header.names)
         before = csv.field_size_limit(max(self.limit, 131_072))
         try:
             fields = _fields(pieces, self.header.delimiter, self.header.escapes)
-            for number, (piece, row) in enumerate(zip(pieces, fields, strict=True)):
+            for number, piece, row in zip(self.others.tolist(), pieces, fields, strict=True):
                 if not piece or piece.isspace():
                     continue
                 if isinstance(row, csv.Error):
@@ -139,24 +161,27 @@ class _Rows:
             csv.field_size_limit(before)
 
     def _pieces(self, encodings: dict[int, str]) -> list[str]:
-        """The text of each row."""
-        data, ends = self.block.data, self.ends.tolist()
-        starts = [0, *ends[:-1]]
+        """The text of each row that is not read yet."""
+        data, others = self.block.data, self.others.tolist()
+        starts = np.append(0, self.ends)[self.others].tolist()
+        bounds = list(zip(others, starts, self.ends[self.others].tolist(), strict=True))
         encoding = self.block.encoding
         if encoding is not None and (unit_bytes(encoding) > 1 or self.given):
-            decoded = [decode(data[start:end], encoding) for start, end in zip(starts, ends, strict=True)]
-            encodings |= {number: name for number, (_, name) in enumerate(decoded) if name != "utf-8"}
+            decoded = [decode(data[start:end], encoding) for _, start, end in bounds]
+            encodings |= {
+                number: name for number, (_, name) in zip(others, decoded, strict=True) if name != "utf-8"
+            }
             pieces = [text for text, _ in decoded]
         else:
             pieces = []
-            for number, (start, end) in enumerate(zip(starts, ends, strict=True)):
+            for number, start, end in bounds:
                 piece = data[start:end]
                 try:
                     pieces.append(piece.decode())
                 except UnicodeDecodeError:
                     text, encodings[number] = _decode_row(piece, encoding or LAST_RESORT)
                     pieces.append(text)
-        if pieces and self.block.byte_start == 0:
+        if pieces and others[0] == 0 and self.block.byte_start == 0:
             pieces[0] = pieces[0].removeprefix("\ufeff")
             if self.header.named:
                 pieces[0] = ""

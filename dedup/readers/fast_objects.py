@@ -3,8 +3,7 @@
 The columns are those that `columns.columns_of` would make of them. Python decides once for each shape (keys
 in their order) which field may hold which column; kernels do the rest. What needs a closer look is left to
 `objects.parse_pieces`: objects that are not ordinary (see `text.flat_json`), that have no text, or whose
-author is an object; bodies that are HTML, records that may hold others, and those of sites with ways of
-their own.
+author is an object; records that may hold others, and those of sites with ways of their own.
 """
 
 from __future__ import annotations
@@ -22,8 +21,7 @@ from dedup.readers.base import Block, posts_batch, repeated
 from dedup.readers.columns import open_keys, with_inner
 from dedup.readers.fields import COLUMNS, Fields, fields_of, mapping
 from dedup.readers.lines import unit_bytes
-from dedup.readers.marks import find_marks
-from dedup.readers.records import UNCOMMON
+from dedup.readers.records import UNCOMMON, marked_texts
 from dedup.text import eights
 from dedup.text.flat_json import (
     ESCAPED,
@@ -54,16 +52,15 @@ def ordinary_posts(
     text = block.encoding is None
     pieces = np.zeros(0, np.int64)
     arrays: dict[str, pa.Array] = {}
-    if (
-        len(block.data) < _TOO_BIG
-        and block.markup != "html"
-        and (text or (settings.encoding is None and unit_bytes(block.encoding) == 1))
+    if len(block.data) < _TOO_BIG and (
+        text or (settings.encoding is None and unit_bytes(block.encoding) == 1)
     ):
         short = np.where(ends - starts > settings.max_record_mb << 20, starts, ends)
         pieces, arrays = _read(block.data, starts, short, mapping(settings.fields), not text)
     rows = len(pieces)
     arrays.setdefault("text", repeated("", rows))
-    arrays |= find_marks(arrays["text"]).columns(rows) | {
+    html = np.full(rows, block.markup == "html")
+    arrays |= marked_texts(arrays["text"], html).arrays | {
         "path": repeated(block.path, rows),
         "record": pa.array(pieces + block.first_record),
         "encoding": repeated("utf-8", rows),

@@ -42,15 +42,15 @@ _SMILEY = re.compile(r"[:;=8xX][^\s<>]{1,30}|[^\w\s]{1,8}")
 _FOREIGN_NAMES = HeaderNames(())
 """Reads "Ann wrote:" without knowing who writes in the dump."""
 
-_SKIPPED = _names("script style head noscript template svg button select iframe object")
-_PARAGRAPHS = _names("p ul ol dl pre h1 h2 h3 h4 h5 h6 blockquote table aside")
-_BLOCKS = _names(
+SKIPPED = _names("script style head noscript template svg button select iframe object")
+PARAGRAPHS = _names("p ul ol dl pre h1 h2 h3 h4 h5 h6 blockquote table aside")
+BLOCKS = _names(
     "div section article li tr dt dd tbody thead figure figcaption center form fieldset legend header footer"
     " details summary address main nav td th"
 )
-_TRACKED = _names("blockquote div aside table td fieldset cite header pre ul ol") | _SKIPPED
+TRACKED = _names("blockquote div aside table td fieldset cite header pre ul ol") | SKIPPED
 """Elements of which it must be known where they end."""
-_LOOKED_INTO = _names("blockquote div aside table td fieldset cite header span img")
+LOOKED_INTO = _names("blockquote div aside table td fieldset cite header span img")
 """Elements whose attributes say something."""
 _INLINE = _names(
     "b i em strong u s span sup sub font small code tt var abbr big strike del ins kbd wbr label q samp mark"
@@ -60,8 +60,8 @@ _INLINE = _names(
 _BREAK, _END_OF_LINK = 9, 8
 _PLAIN: dict[str, int] = {"br": _BREAK, "br/": _BREAK, "br /": _BREAK, "/a": _END_OF_LINK}
 _PLAIN |= {slash + name: 0 for name in _INLINE for slash in ("", "/")}
-_PLAIN |= {slash + name: 2 for name in _PARAGRAPHS - _TRACKED for slash in ("", "/")}
-_PLAIN |= {slash + name: 1 for name in _BLOCKS - _TRACKED - {"li", "th"} for slash in ("", "/")}
+_PLAIN |= {slash + name: 2 for name in PARAGRAPHS - TRACKED for slash in ("", "/")}
+_PLAIN |= {slash + name: 1 for name in BLOCKS - TRACKED - {"li", "th"} for slash in ("", "/")}
 
 # Class names, in lower case.
 _QUOTE_CLASSES = _names(
@@ -276,11 +276,11 @@ class _Writer:
             return
         attributes: dict[str, str] = {}
         classes: frozenset[str] = frozenset()
-        if name in _LOOKED_INTO and "=" in tag:
+        if name in LOOKED_INTO and "=" in tag:
             attributes = _attributes(tag)
             if "class" in attributes:
                 classes = _classes(attributes["class"])
-        if name in _SKIPPED or not classes.isdisjoint(_CHROME_CLASSES):
+        if name in SKIPPED or not classes.isdisjoint(_CHROME_CLASSES):
             if not tag.endswith("/"):
                 self._push(name, "skip")
                 self.skipping = True
@@ -291,7 +291,7 @@ class _Writer:
         elif name in ("strong", "b"):
             if self.headers and self.headers[-1].mark == -1:
                 self.headers[-1].mark = len(self.out)
-        elif name in _BLOCKS or name in _PARAGRAPHS or name == "cite":
+        elif name in BLOCKS or name in PARAGRAPHS or name == "cite":
             self._begin_block(name, tag, attributes, classes)
 
     def _begin_block(self, name: str, tag: str, attributes: dict[str, str], classes: frozenset[str]) -> None:
@@ -299,10 +299,10 @@ class _Writer:
             if self.breaks == 0 and self.out and self.out[-1][-1:] not in ("\n", "\t"):
                 self.out.append("\t")
         elif name != "cite" and not (name == "p" and self.lead):
-            self._break(2 if name in _PARAGRAPHS else 1)
+            self._break(2 if name in PARAGRAPHS else 1)
         if name == "li":
             self._item()
-        if name not in _TRACKED or tag.endswith("/"):
+        if name not in TRACKED or tag.endswith("/"):
             return
         if name == "pre":
             self.pre += 1
@@ -370,23 +370,23 @@ class _Writer:
         if name in ("a", "strong", "b"):
             if self.headers and self.headers[-1].mark >= 0:
                 self._name_author(self.headers[-1])
-        elif name in _TRACKED:
+        elif name in TRACKED:
             entries = self.tracked.get(name)
             if not entries:
-                self._break(1 if name in _BLOCKS and name != "td" else 0)
+                self._break(1 if name in BLOCKS and name != "td" else 0)
             elif entries[-1].depth:
                 entries[-1].depth -= 1
-                self._break(2 if name in _PARAGRAPHS else 1 if name != "td" else 0)
+                self._break(2 if name in PARAGRAPHS else 1 if name != "td" else 0)
             else:
                 entry = entries[-1]
                 while self._pop() is not entry:
                     pass
-        elif name in _PARAGRAPHS:
+        elif name in PARAGRAPHS:
             self._break(2)
         elif name == "li":
             self._break(1)
             self.lead = ""
-        elif name in _BLOCKS and name != "th":
+        elif name in BLOCKS and name != "th":
             self._break(1)
 
     def _end_link(self) -> None:
@@ -446,7 +446,7 @@ class _Writer:
             entry.end = len(self.out)
             if entry.start >= 0:
                 self.found.append(entry)
-        self._break(2 if entry.name in _PARAGRAPHS else 1 if entry.name not in ("td", "cite") else 0)
+        self._break(2 if entry.name in PARAGRAPHS else 1 if entry.name not in ("td", "cite") else 0)
         if entry.role == "header":
             self._break(1)
         return entry

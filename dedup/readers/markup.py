@@ -1,17 +1,16 @@
-"""Bodies that are HTML: found out once for a source, then turned into text and marks."""
+"""Bodies that are HTML: found out once for a source; and the marks of their texts."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
-from dedup.readers.base import list_array
-from dedup.readers.html_text import Fragment, fragment_text
-from dedup.readers.marks import line_marks
-from dedup.schema import POSTS
+from dedup.readers.html_text import Quote
+from dedup.readers.marks import Spans, line_marks, rows_with
 
 SAMPLE_BYTES = 64 << 10
 """So much of a source's front decides."""
@@ -40,44 +39,40 @@ def looks_like_html(texts: Sequence[str]) -> bool:
     return bare * 8 <= tagged + coded
 
 
-def convert(texts: Sequence[str]) -> tuple[list[str], dict[int, Fragment]]:
-    """The texts of bodies that are HTML, and by row what is known of those that held any."""
-    converted = list(texts)
-    fragments: dict[int, Fragment] = {}
-    for row, text in enumerate(texts):
-        if "<" in text or "&" in text:
-            fragment = fragment_text(text)
-            converted[row] = fragment.text
-            fragments[row] = fragment
-    return converted, fragments
-
-
 def html_marks(
-    texts: Sequence[str], fragments: dict[int, Fragment], post_ids: dict[int, dict[str, str]]
-) -> pa.ListArray:
-    """The `marks` column: quotes of the markup, and lines that begin with `>` outside of them.
+    texts: pa.StringArray,
+    quotes: Mapping[int, Sequence[Quote]],
+    post_ids: Mapping[int, Mapping[str, str]],
+    html: NDArray[np.bool_],
+) -> dict[int, Spans]:
+    """By row, entries of `marks`: quotes of the markup, and lines that begin with `>` outside of them.
 
-    `post_ids` gives, by row, the ids of the posts of a topic by their numbers in it.
+    `html` says which rows were HTML: no others are looked at. `post_ids` gives, by row, the ids of the posts
+    of a topic by their numbers in it.
     """
-    found: dict[int, list[dict[str, Any]]] = {}
-    for row, text in enumerate(texts):
-        marks: list[dict[str, Any]] = []
-        if row in fragments:
-            ids = post_ids.get(row, {})
-            for quote in fragments[row].quotes:
-                post_id = quote.post_id or ids.get(quote.number or "")
-                marks.append(
-                    {"start": quote.start, "end": quote.end, "author": quote.author, "post_id": post_id}
-                )
-        if ">" in text:
-            lines = line_marks(text)
-            marks = sorted(marks + _outside(lines, marks), key=lambda mark: (mark["start"], -mark["end"]))
-        if marks:
-            found[row] = marks
-    return list_array(found, len(texts), POSTS.field("marks").type)
+    found: dict[int, Spans] = {}
+    for row, listed in quotes.items():
+        ids = post_ids.get(row, {})
+        found[row] = [
+            {
+                "start": quote.start,
+                "end": quote.end,
+                "author": quote.author,
+                "post_id": quote.post_id or ids.get(quote.number or ""),
+            }
+            for quote in listed
+        ]
+    rows = rows_with(b">", texts)
+    rows = rows[html[rows]]
+    for row, text in zip(rows.tolist(), texts.take(pa.array(rows)).to_pylist(), strict=True):
+        if lines := line_marks(text):
+            marks = found.get(row, [])
+            marks = marks + _outside(lines, marks)
+            found[row] = sorted(marks, key=lambda mark: (mark["start"], -mark["end"]))
+    return found
 
 
-def _outside(lines: list[dict[str, Any]], marks: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _outside(lines: Spans, marks: Spans) -> Spans:
     """Those spans that are in none of the marks; both sorted."""
     kept = []
     end = at = 0

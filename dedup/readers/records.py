@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from dedup.config import Read
 from dedup.readers.base import list_array, posts_batch, repeated
@@ -26,11 +28,11 @@ from dedup.readers.boards import (
     with_parent,
 )
 from dedup.readers.columns import Record, columns_of, is_own, text_key
+from dedup.readers.fast_html import convert
 from dedup.readers.fields import mapping
-from dedup.readers.html_text import Fragment
 from dedup.readers.lenient import Escape
-from dedup.readers.marks import find_marks, quoted_parent
-from dedup.readers.markup import convert, html_marks, looks_like_html
+from dedup.readers.marks import Quoted, find_marks, quoted_parent
+from dedup.readers.markup import html_marks, looks_like_html
 from dedup.readers.unfold import HOLDERS, unfold
 from dedup.schema import POSTS
 
@@ -71,15 +73,12 @@ def make_posts(told: Told, settings: Read) -> Made:
     columns = columns_of(records, mapped)
     count = len(records)
     arrays = dict(columns.arrays)
-    texts, fragments = _converted(arrays["text"].to_pylist(), flat.html)
-    if fragments:
-        arrays["text"] = pa.array(texts, pa.string())
-        arrays["marks"] = html_marks(texts, fragments, flat.numbers)
-    else:
-        arrays |= find_marks(arrays["text"]).columns(count)
+    html = np.broadcast_to(np.asarray(flat.html, bool), count)
+    marked = marked_texts(arrays["text"], html, flat.numbers)
+    arrays |= marked.arrays
     if flat.linking:
         arrays["marks"], arrays["parent_id"] = _imageboard_links(
-            texts, flat.linking, arrays["marks"], arrays["parent_id"]
+            arrays["text"].to_pylist(), flat.linking, arrays["marks"], arrays["parent_id"]
         )
     if flat.rows is not None:
         arrays["parent_id"] = _quoted_parents(flat.rows, arrays)
@@ -94,7 +93,7 @@ def make_posts(told: Told, settings: Read) -> Made:
     escapes = {}
     if told.escapes:
         for row, origin in enumerate(rows):
-            if origin in told.escapes and row not in fragments:
+            if origin in told.escapes and not marked.fragments[row]:
                 key = text_key(records[row], mapped) or ""
                 if in_text := told.escapes[origin].get(key):
                     escapes[row] = [escape._asdict() for escape in in_text]
@@ -113,6 +112,37 @@ def make_posts(told: Told, settings: Read) -> Made:
         readable[list(columns.unreadable)] = False
         posts = posts.filter(pa.array(readable))
     return Made(posts, {rows[row]: error for row, error in columns.unreadable.items()})
+
+
+class Marked(NamedTuple):
+    """What `marked_texts` made."""
+
+    arrays: dict[str, pa.Array]
+    """The columns `text`, `marks` and `chrome`."""
+    fragments: npt.NDArray[np.bool_]
+    """Which rows held markup that is HTML."""
+
+
+def marked_texts(
+    bodies: pa.StringArray,
+    html: npt.NDArray[np.bool_],
+    numbers: Mapping[int, Mapping[str, str]] = MappingProxyType({}),
+) -> Marked:
+    """The texts of bodies and what is marked in them; `html` says which are HTML, `numbers` as in _Flat."""
+    fragments = np.zeros(len(bodies), bool)
+    rows = np.flatnonzero(html)
+    if not len(rows):
+        return Marked({"text": bodies, **find_marks(bodies).columns(len(bodies))}, fragments)
+    if len(rows) == len(bodies):
+        texts, quotes, fragments = convert(bodies)
+        quoted = Quoted({}, {})
+    else:
+        converted, found, fragments[rows] = convert(bodies.take(pa.array(rows)))
+        quotes = {int(rows[row]): listed for row, listed in found.items()}
+        texts = pc.replace_with_mask(bodies, pa.array(html), converted)
+        quoted = find_marks(pc.if_else(pa.array(html), "", bodies))
+    quoted.marks.update(html_marks(texts, quotes, numbers, html))
+    return Marked({"text": texts, **quoted.columns(len(bodies))}, fragments)
 
 
 def plain_records(records: Sequence[Record], settings: Read) -> list[Record]:
@@ -175,19 +205,6 @@ def _flatten(told: Told, mapped: tuple[tuple[str, str], ...], settings: Read) ->
             records.append(each)
             html.append(markup == "html")
     return _Flat(records, rows, html, linking, numbers_of)
-
-
-def _converted(texts: list[str], html: bool | list[bool]) -> tuple[list[str], dict[int, Fragment]]:
-    if html is True:
-        return convert(texts)
-    if html is False or not any(html):
-        return texts, {}
-    chosen = [row for row, is_html in enumerate(html) if is_html]
-    converted, found = convert([texts[row] for row in chosen])
-    result = list(texts)
-    for row, text in zip(chosen, converted, strict=True):
-        result[row] = text
-    return result, {chosen[row]: fragment for row, fragment in found.items()}
 
 
 def _quoted_parents(rows: Sequence[int], arrays: Mapping[str, pa.Array]) -> pa.StringArray:

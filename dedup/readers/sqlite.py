@@ -65,6 +65,11 @@ class Sqlite:
         pieces = block.data.split(b"\n")
         return parse_pieces(pieces, lambda: [0] * len(pieces), block, settings)
 
+    def front(self, block: Block, rows: int) -> tuple[Block, int]:
+        """See `readers.base.ByRows`."""
+        lines = block.data.split(b"\n", rows)[:rows]
+        return block._replace(data=b"\n".join(lines)), len(lines)
+
     def sample(self, block: Block, settings: Read) -> list[Record]:
         """The first records of a block, as `peek` shows their fields."""
         return plain_records(sample_records(block.data.split(b"\n")[:SAMPLE_RECORDS]), settings)

@@ -15,19 +15,21 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 from html import unescape
-from itertools import accumulate, islice
+from itertools import islice
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 
 from dedup.config import Read
 from dedup.normalize.decode import decode
 from dedup.readers.base import KEPT_REJECT_BYTES, Block, ByteStream, Parsed, Reject, rejected_batch
 from dedup.readers.columns import Record
+from dedup.readers.fast_objects import in_order, ordinary_posts
+from dedup.readers.fast_rows import as_objects
 from dedup.readers.lines import first_invalid
 from dedup.readers.objects import too_long
 from dedup.readers.records import SAMPLE_RECORDS, Told, make_posts
-from dedup.schema import POSTS
 
 _ROW = b"<row"
 _ROOT = re.compile(
@@ -81,16 +83,29 @@ class StackExchange:
                 byte_start += size
 
     def parse(self, block: Block, settings: Read) -> Parsed:
-        if _ROW not in block.data and _OTHER.search(block.data):
-            end = block.byte_start + len(block.data)
+        starts, ends = _bounds(block.data)
+        front = block.data[: starts[0] - len(_ROW) if starts else len(block.data)]
+        rejects: list[Reject] = []
+        if block.byte_start == 0 and _OTHER.search(_without_comments(front)):
             error = "holds no row of a Stack Exchange dump"
-            reject = Reject(block.path, block.first_record, block.byte_start, end, error, block.data)
-            return Parsed(pa.RecordBatch.from_pylist([], schema=POSTS), rejected_batch([reject]))
+            rejects = [
+                Reject(block.path, block.first_record, 0, len(front), error, front[:KEPT_REJECT_BYTES])
+            ]
+        ordinary: pa.RecordBatch | None = None
+        others = range(len(starts))
+        if block.encoding is None and first_invalid(block.data) is None:
+            objects = as_objects(block.data, np.array(starts, np.int64), np.array(ends, np.int64))
+            ordinary, _ = ordinary_posts(
+                objects.starts, objects.ends, block._replace(data=objects.data), settings
+            )
+            read = ordinary.column("record").to_numpy() - block.first_record
+            others = np.setdiff1d(np.arange(len(starts)), read).tolist()
         records: list[Record] = []
         numbers: list[int] = []
         encodings: dict[int, str] = {}
         faults: list[tuple[int, str]] = []
-        for number, (row, encoding) in enumerate(_rows(block)):
+        for number in others:
+            row, encoding = decode(block.data[starts[number] : ends[number]], block.encoding)
             values = _attributes(row)
             if values is None:
                 faults.append((number, "is no row of attributes"))
@@ -104,22 +119,27 @@ class StackExchange:
             Told(records, places, block.path, block.markup, encodings, {}), settings
         )
         faults += [(numbers[row], error) for row, error in unreadable.items()]
-        return Parsed(posts, rejected_batch(_rejects(block, sorted(faults)) if faults else []))
+        rejects += [
+            _reject(block, number, starts[number], ends[number], error) for number, error in sorted(faults)
+        ]
+        return Parsed(posts if ordinary is None else in_order(ordinary, posts), rejected_batch(rejects))
 
     def sample(self, block: Block, settings: Read) -> list[Record]:
         """The first records of a block, as `peek` shows their fields."""
-        rows = islice(_rows(block), SAMPLE_RECORDS)
-        return [_record(values) for row, _ in rows if (values := _attributes(row)) is not None]
+        bounds = islice(zip(*_bounds(block.data), strict=True), SAMPLE_RECORDS)
+        rows = (decode(block.data[start:end], block.encoding)[0] for start, end in bounds)
+        return [_record(values) for row in rows if (values := _attributes(row)) is not None]
 
 
-def _rows(block: Block) -> Iterator[tuple[str, str]]:
-    """Each row from behind its name on, and its encoding; what is no UTF-8 is looked at row by row."""
-    if block.encoding is None and first_invalid(block.data) is None:
-        for row in block.data.decode().split("<row")[1:]:
-            yield row, "utf-8"
-        return
-    for data in block.data.split(_ROW)[1:]:
-        yield decode(data, block.encoding)
+def _without_comments(front: bytes) -> bytes:
+    first, *others = front.split(b"<!--")
+    return first + b"".join(other.partition(b"-->")[2] for other in others)
+
+
+def _bounds(data: bytes) -> tuple[list[int], list[int]]:
+    """Where each row begins, from behind its name on, and where it ends: with the next one, or the data."""
+    starts = [found.end() for found in re.finditer(_ROW, data)]
+    return starts, [*(start - len(_ROW) for start in starts[1:]), len(data)][: len(starts)]
 
 
 def _pass_over(stream: ByteStream, head: bytes, block_bytes: int) -> tuple[bytes, int, bytes]:
@@ -135,15 +155,10 @@ def _pass_over(stream: ByteStream, head: bytes, block_bytes: int) -> tuple[bytes
     return kept, size, b""
 
 
-def _rejects(block: Block, faults: list[tuple[int, str]]) -> list[Reject]:
-    before, *rows = block.data.split(_ROW)
-    starts = list(accumulate((len(_ROW) + len(row) for row in rows), initial=block.byte_start + len(before)))
-    rejects = []
-    for number, error in faults:
-        start, end = (starts[number], starts[number + 1]) if number < len(rows) else (block.byte_start,) * 2
-        data = (_ROW + rows[number])[:KEPT_REJECT_BYTES] if number < len(rows) else b""
-        rejects.append(Reject(block.path, block.first_record + number, start, end, error, data))
-    return rejects
+def _reject(block: Block, number: int, start: int, end: int, error: str) -> Reject:
+    start -= len(_ROW)
+    at, data = block.byte_start, block.data[start:end][:KEPT_REJECT_BYTES]
+    return Reject(block.path, block.first_record + number, at + start, at + end, error, data)
 
 
 def _attributes(row: str) -> dict[str, str] | None:

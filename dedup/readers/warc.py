@@ -143,19 +143,20 @@ def _pass_over(
 ) -> tuple[bytes, int, bytes]:
     """Some bytes that are no record, up to where the next one seems to begin, or `size` bytes: their
     beginning, how many they are, and what was read beyond them."""
-    kept, passed = carry[:KEPT_REJECT_BYTES], 0
+    kept, passed = b"", 0
     while True:
         if size is not None:
             end = size - passed
         else:
             end = carry.find(b"\n" + _MAGIC, 1 if passed == 0 else 0) + 1 or len(carry) + 1
-        if end <= len(carry):
-            return kept, passed + end, carry[end:]
         keep = b"" if size is not None else carry[-len(_MAGIC) :]  # a mark may be cut
-        chunk = stream.read(block_bytes)
+        chunk = b"" if end <= len(carry) else stream.read(block_bytes)
         if not chunk:
-            return kept, passed + len(carry), b""
-        passed += len(carry) - len(keep)
+            end = min(end, len(carry))
+            return kept + carry[: min(end, KEPT_REJECT_BYTES - len(kept))], passed + end, carry[end:]
+        over = len(carry) - len(keep)
+        kept += carry[: min(over, KEPT_REJECT_BYTES - len(kept))]
+        passed += over
         carry = keep + chunk
 
 

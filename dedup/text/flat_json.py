@@ -449,13 +449,13 @@ def _copy_strings(
                 if point >= 0xD800 and point < 0xDC00:
                     point = 0x10000 + ((point - 0xD800) << 10) + _unit(data, at, end) - 0xDC00
                     at += 6
-                to = _encode(point, text, to)
+                to = encode(point, text, to)
     offsets[len(fields)] = to
     return to
 
 
 @helper
-def _encode(point: int, text: NDArray[np.uint8], to: int) -> int:
+def encode(point: int, text: NDArray[np.uint8], to: int) -> int:
     """Write a code point that is no surrogate as UTF-8; the offset behind it."""
     if point < 0x80:
         text[to] = point

@@ -13,6 +13,7 @@ from dedup.readers.pages import (
     vbulletin,
     xenforo,
 )
+from dedup.readers.pages.needles import Needles
 from dedup.readers.pages.page import Engine
 
 ENGINES: tuple[Engine, ...] = (
@@ -28,15 +29,12 @@ ENGINES: tuple[Engine, ...] = (
 )
 """Asked in this order; the first that finds its tells reads the page."""
 
-
 _HEAD_BYTES = 1 << 16
+_TELLS = Needles([tell for engine in ENGINES for tell in engine.tells])
 
 
 def engine_of(data: bytes) -> Engine:
     """The engine that made a page, else the one that looks for repeated blocks."""
-    head = data[:_HEAD_BYTES]
-    for engine in ENGINES:
-        for tell in engine.tells:  # ten times as fast as a regular expression
-            if tell in head:
-                return engine
-    return generic.ENGINE
+    found = _TELLS.first_places(data[:_HEAD_BYTES])
+    told = (engine for engine in ENGINES if not found.keys().isdisjoint(engine.tells))
+    return next(told, generic.ENGINE)

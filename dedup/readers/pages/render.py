@@ -42,7 +42,6 @@ _LONG_TAG = 400
 
 # No text, and nothing to look for tags in: what is in these is not escaped in a serialised tree.
 _RAW = re.compile(r"<!--|<(script|style|iframe|noembed|noframes|xmp|plaintext)\b")
-_RAW_TAGS = ("<!--", "<script", "<style", "<iframe", "<noembed", "<noframes", "<xmp", "<plaintext")
 # Names may hold a `<`, as in `<b<br>`; a few, lest each `<` of many is looked at from every other.
 _TO_ANGLE = r'[^<>"]*+(?:"[^"]*+"[^<>"]*+)*+'
 _TOKEN = re.compile(f"(<{_TO_ANGLE}(?:<{_TO_ANGLE}){{0,8}}+>)")
@@ -118,7 +117,7 @@ class _Writer:
         self.header_depth = 0
 
     def run(self, html: str) -> Rendered:
-        if any(tag in html for tag in _RAW_TAGS):
+        if _RAW.search(html):
             html = _without_raw(html)
         pieces = _TOKEN.split(html)
         if pieces[0]:
@@ -134,7 +133,10 @@ class _Writer:
                 self.begin(token, first)
                 first = False
             if piece and not self.dropped:
-                self.text(piece)
+                if piece == "\n" and self.header is None and not self.pre:  # half of all pieces
+                    self.gap = self.gap or " "
+                else:
+                    self.text(piece)
         while self.containers:
             self._end_container()
         marks: dict[tuple[int, int], dict[str, Any]] = {}

@@ -6,6 +6,8 @@ import re
 from typing import NamedTuple
 from urllib.parse import urljoin, urlsplit
 
+from dedup.readers.pages.needles import Needles
+
 _WAYBACK = re.compile(
     r"(?:https?:)?(?://web\.archive\.org)?/web/\d{4,14}[a-z_]{0,4}/(?=https?:|[\w.-]+\.[a-z]{2,}/)"
 )
@@ -19,6 +21,10 @@ _SAVED = (
     b"<!-- saved from url=(",  # then its length and a bracket
     b"saved with SingleFile",
 )
+_BASE = b"<base "
+_OWN = (b"canonical", b"og:url")
+"""In the tags that say it themselves."""
+_WORDS = Needles((_BASE, *_OWN, *_SAVED))
 _MOST_CHARS = 2000
 _SAVED_ADDRESS = re.compile(rb"(?:\d+\))?(?:\s{1,9}url: )?([^\"\s<>]{4,2000})")
 _VALUE = re.compile(rb"""\b(?:href|content)\s*=\s*["']?([^"'\s<>]{4,2000})""", re.IGNORECASE)
@@ -67,8 +73,10 @@ def parse_address(url: str) -> Address:
 def page_address(data: bytes, head_bytes: int = 1 << 16) -> Address | None:
     """The address a saved page gives as its own."""
     head = data[:head_bytes]
-    base = _of_tag(head, b"<base ")
-    own = [_of_tag(head, b"canonical"), _of_tag(head, b"og:url"), *(_after(head, mark) for mark in _SAVED)]
+    places = _WORDS.first_places(head)
+    base = _of_tag(head, places.get(_BASE))
+    own = [_of_tag(head, places.get(word)) for word in _OWN]
+    own += [_after(head, places[mark] + len(mark)) for mark in _SAVED if mark in places]
     for value in (*own, base):
         if value:
             address = parse_address(_join(base, value))
@@ -84,19 +92,17 @@ def _join(base: str, url: str) -> str:
         return url
 
 
-def _of_tag(head: bytes, word: bytes) -> str:
-    """The address in the first tag that holds a word; empty where there is none."""
-    at = head.find(word)
-    if at < 0:
+def _of_tag(head: bytes, at: int | None) -> str:
+    """The address in the tag around a place; empty where there is none."""
+    if at is None:
         return ""
     start = max(head.rfind(b"<", max(0, at - _MOST_CHARS), at + 1), 0)
     end = head.find(b">", at, at + _MOST_CHARS)
     return _text(_VALUE.search(head, start, max(start, end)))
 
 
-def _after(head: bytes, mark: bytes) -> str:
-    at = head.find(mark)
-    return _text(_SAVED_ADDRESS.match(head, at + len(mark))) if at >= 0 else ""
+def _after(head: bytes, at: int) -> str:
+    return _text(_SAVED_ADDRESS.match(head, at))
 
 
 def _text(found: re.Match[bytes] | None) -> str:
