@@ -131,7 +131,7 @@ def run(
                 read,
                 work=work,
                 engine=engine,
-                block_bytes=min(BLOCK_BYTES, max(BLOCK_BYTES // 8, share)),
+                block_bytes=min(BLOCK_BYTES, max(BLOCK_BYTES // 4, share)),
                 rejected=rejected,
                 advance=stage_bar.advance,
             )

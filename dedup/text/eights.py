@@ -65,8 +65,7 @@ def _place(context: Any, builder: Any, signature: Any, values: Any) -> Any:
 @helper
 def equal(word: np.uint64, byte: int) -> np.uint64:
     """A mask whose first byte is the first that equals `byte`; those after it may be wrong."""
-    other = word ^ (np.uint64(byte) * _EACH)
-    return (other - _EACH) & ~other & HIGHS
+    return ((word ^ (np.uint64(byte) * _EACH)) - _EACH) & ~(word ^ (np.uint64(byte) * _EACH)) & HIGHS
 
 
 @helper

@@ -287,10 +287,8 @@ def _add_folded(
 def _letters(word: np.uint64) -> np.uint64:
     """A mask of the bytes of a word (see `eights`) that are ASCII letters or digits."""
     low = word & ~eights.HIGHS
-    lower = low | _CASE
-    letters = (lower + _FROM_A) & ~(lower + _BEHIND_Z)
-    digits = (low + _FROM_0) & ~(low + _BEHIND_9)
-    return (letters | digits) & ~word & eights.HIGHS
+    letters = ((low | _CASE) + _FROM_A) & ~((low | _CASE) + _BEHIND_Z)
+    return (letters | (low + _FROM_0) & ~(low + _BEHIND_9)) & ~word & eights.HIGHS
 
 
 @njit(nogil=True, cache=True)

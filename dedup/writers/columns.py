@@ -137,7 +137,7 @@ def write(text: Text) -> Written:
         before = np.frombuffer(constant.encode(), np.uint8)
         data, begins, ends, quoted = piece
         pieces.append((before, Column(_fixed(data), _fixed(begins), _fixed(ends), quoted)))
-        _measure(*pieces[-1][1], sizes)
+        _measure(*pieces[-1][1], _SHORT_ESCAPE, sizes)
         sizes += len(before)
         constant = ""
     np.cumsum(sizes, out=sizes)
@@ -164,11 +164,23 @@ def _fixed(array: Array) -> Array:
 
 
 @helper
+def _specials(word: np.uint64) -> np.uint64:
+    """A mask whose first byte is the first that a string must not hold as it is (see `eights`)."""
+    return eights.below(word, 32) | eights.equal(word, 34) | eights.equal(word, 92)
+
+
+@helper
+def _is_special(byte: np.uint8) -> bool:
+    return bool(byte < 32 or byte == 34 or byte == 92)
+
+
+@helper
 def _measure(
     data: NDArray[np.uint8],
     begins: NDArray[np.int64],
     ends: NDArray[np.int64],
     quoted: bool,
+    short_escape: NDArray[np.uint8],
     sizes: NDArray[np.int64],
 ) -> None:
     """Add the size of each row's piece to `sizes`."""
@@ -176,17 +188,21 @@ def _measure(
         if begins[row] < 0:
             sizes[row] += 4
             continue
-        more = np.int64(0)
-        if quoted:
-            piece = data[begins[row] : ends[row]]
-            # no branch and no table: the processor takes many bytes at once
-            for at in range(len(piece)):
-                byte = piece[at]
-                short = (byte >= 8) & (byte <= 13) & (byte != 11)
-                more += (byte == 34) | (byte == 92) | short
-                more += np.int64(5) * ((byte < 32) & ~short)
-            more += 2
-        sizes[row] += ends[row] - begins[row] + more
+        at, end = begins[row], ends[row]
+        sizes[row] += end - at
+        if not quoted:
+            continue
+        sizes[row] += 2
+        while at < end:
+            if at + eights.SIZE <= end:
+                special = _specials(eights.load(data, at))
+                if special == np.uint64(0):
+                    at += eights.SIZE
+                    continue
+                at += eights.first(special)
+            if _is_special(data[at]):
+                sizes[row] += 1 if short_escape[data[at]] else 5
+            at += 1
 
 
 @helper
@@ -221,8 +237,8 @@ def _put(
         while at + eights.SIZE <= end:
             word = eights.load(data, at)
             eights.store(text, to, word)
-            special = eights.below(word, 32) | eights.equal(word, 34) | eights.equal(word, 92)
-            if not quoted or special == np.uint64(0):
+            special = _specials(word) if quoted else np.uint64(0)
+            if special == np.uint64(0):
                 at += eights.SIZE
                 to += eights.SIZE
             else:
@@ -232,7 +248,7 @@ def _put(
         while at < end:
             byte = data[at]
             at += 1
-            if quoted and (byte < 32 or byte == 34 or byte == 92):
+            if quoted and _is_special(byte):
                 to = _escape(byte, short_escape, digits, text, to)
             else:
                 text[to] = byte
