@@ -104,18 +104,18 @@ def pair_up(
     """
     settings = settings or Match()
     words = _Words(offsets, hashes, state)
-    posts = np.flatnonzero(active)
-    posts = posts[np.argsort(rank[posts], kind="stable")]
+    some = np.flatnonzero(active)
+    posts = zeros((len(some),), np.int64)
+    posts[:] = some[np.argsort(rank[some], kind="stable")]
+    del some
     keys = zeros((settings.bands, len(posts)), np.uint64)
     _sketch_all(posts, active, words, settings, rows, keys, advance)
-    in_order = zeros((len(posts),), np.int64)
-    in_order[:] = posts
     known = zeros((1024,), np.int64)
     compare = partial(compare_part, settings=settings)
     results = [_Compared(np.zeros(0, np.int64), np.zeros(0), 0)]
     count = 0
     for buckets in run(find_buckets, keys):
-        parts = [_Part(some, known, in_order, words) for some in _chunks(buckets)]
+        parts = [_Part(some, known, posts, words) for some in _chunks(buckets)]
         # all of a band is compared before anything is added to `known`; to hand few out is no use
         for result in list((run if len(parts) > 1 else map)(compare, parts)):
             count += len(result.pairs)
