@@ -125,10 +125,14 @@ def _index(
     words_in_all = int(offsets[-1]) + sum(batch.num_rows for batch in gone)
     hashes, info = scratch.zeros(words_in_all, np.uint32), scratch.zeros(words_in_all, np.uint16)
     state = scratch.zeros(words_in_all, np.uint8)
-    for number in range(stage.blocks):  # side by side they are no sooner done: the time goes into new pages
-        block, posts = stage.words(number), slice(*blocks[number : number + 2])
-        _place(block.offsets, block.hashes, block.info, offsets[number_of[posts]], hashes, info, state)
-        advance(posts.stop - posts.start)
+
+    def place(number: int) -> int:
+        words, posts = stage.words(number), slice(*blocks[number : number + 2])
+        _place(words.offsets, words.hashes, words.info, offsets[number_of[posts]], hashes, info, state)
+        return posts.stop - posts.start
+
+    for posts in engine.map_kernels(place, range(stage.blocks)):
+        advance(posts)
     removed = place_removed(
         stage,
         blocks,

@@ -33,8 +33,9 @@ _SHARED_BYTES = 1 << 16
 """A smaller array is in memory, and travels as it is."""
 _NO_RESERVE = getattr(mmap, "MAP_NORESERVE", 0x4000 if sys.platform == "linux" else 0)
 """No memory is set aside for pages that nobody writes to. Python knows the name from 3.13 on."""
-_DISK_FACTOR, _UNPACKED = 8, 4
-"""Bytes of the work folder and the output for each of the input; and how much input unpacks to, about."""
+_DISK_FACTOR, _UNPACKED = 6, 4
+"""Bytes of the work folder and the output for each of the input (4 to 5 were measured); and how much input
+unpacks to, about."""
 
 
 def memory_for(config: Run, input_bytes: int, workers: int) -> int:
