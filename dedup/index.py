@@ -127,12 +127,12 @@ def _index(
     state = scratch.zeros(words_in_all, np.uint8)
 
     def place(number: int) -> int:
-        words, posts = stage.words(number), slice(*blocks[number : number + 2])
-        _place(words.offsets, words.hashes, words.info, offsets[number_of[posts]], hashes, info, state)
-        return posts.stop - posts.start
+        block, posts = stage.words(number), slice(*blocks[number : number + 2])
+        _place(block.offsets, block.hashes, block.info, offsets[number_of[posts]], hashes, info, state)
+        return int(posts.stop - posts.start)
 
-    for posts in engine.map_kernels(place, range(stage.blocks)):
-        advance(posts)
+    for placed in engine.map_kernels(place, range(stage.blocks)):
+        advance(placed)
     removed = place_removed(
         stage,
         blocks,

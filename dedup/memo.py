@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pyarrow as pa
 import xxhash
 
 from dedup.writers.atomic import disk_errors
 
 _DONE = "done.json"
-_CHUNK_BYTES = 1 << 20
 UNFINISHED = "unfinished-"
 """Beginning of the names of folders that are not complete."""
 
@@ -61,8 +61,5 @@ def is_kept(folder: Path) -> bool:
 
 
 def _sum(path: Path) -> str:
-    digest = xxhash.xxh3_128()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()
+    with pa.memory_map(str(path)) as file:
+        return xxhash.xxh3_128_hexdigest(file.read_buffer())

@@ -17,6 +17,9 @@ import re
 import shutil
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -146,8 +149,17 @@ def write_manifest(
     manifest = msgspec.structs.replace(manifest, sha256=content["sha256"])
     write_json(out, MANIFEST, content)
     sync_folder(out)
-    shutil.rmtree(out / WORK_FOLDER, ignore_errors=True)
+    _remove(out / WORK_FOLDER)
     return manifest
+
+
+def _remove(work: Path) -> None:
+    """Remove the work folder, side by side: the system takes a second for the pages of gigabytes."""
+    remove = partial(shutil.rmtree, ignore_errors=True)
+    with suppress(OSError), ThreadPoolExecutor(2) as pool:
+        for _ in pool.map(remove, [*work.iterdir()]):
+            pass
+    remove(work)
 
 
 def versions() -> dict[str, str]:

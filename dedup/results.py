@@ -20,7 +20,7 @@ from dedup.quotes.find import PROTECTED
 from dedup.quotes.marks import quoted_ids
 from dedup.quotes.within import ACROSS, IS_CODE, SAME_AUTHOR
 from dedup.schema import EDIT, RESULTS
-from dedup.stage import Stage, corpora_of
+from dedup.stage import Stage, corpora_of, raw_texts
 from dedup.text.tokens import tokenize, utf8_buffers
 
 FLAG_NAMES = {
@@ -226,11 +226,11 @@ def make_results(task: Task) -> pa.RecordBatch:
         "source_corpus": task.duplicate_corpus,
         "similarity": pa.array(task.similarity, mask=nan),
         "cluster_id": task.cluster_id,
-        "raw_chars": pc.utf8_length(batch.column("text")),
+        "raw_chars": pc.utf8_length(block.raw),
         "clean_chars": pc.utf8_length(texts),
         "raw_words": pa.array(raw_words, pa.int32()),
         "clean_words": pa.array(clean_words, pa.int32()),
-        "raw_hash": _raw_hashes(batch.column("text")),
+        "raw_hash": _raw_hashes(block.raw),
         "edits": _edits(block, removed),
         "kept_copies": _kept_copies(block, _Rows(task, block, all_rows, spots, kept)),
     }
@@ -274,7 +274,7 @@ def _kept_copies(block: _Block, rows: _Rows) -> pa.ListArray:
 
 def _compose(block: _Block, rows: _Rows, post: int) -> list[tuple[int, int, int, str, str, int]]:
     """The edits of one post: (post, start, end, new, why, row or -1)."""
-    raw = block.batch.column("text")[post].as_py()
+    raw = block.raw[post].as_py()
     first = [Change(**change) for change in block.batch.column("changes")[post].as_py()]
     mine = np.flatnonzero(rows.owners == post).tolist()
     why, new = rows.why(), rows.new
@@ -317,7 +317,7 @@ def _pieces(
     block: _Block, owners: NDArray[np.int64], starts: NDArray[np.int32], ends: NDArray[np.int32]
 ) -> pa.StringArray:
     """The stretches of raw text starts:ends (code points) of the posts `owners`, sorted by them."""
-    data, begins = utf8_buffers(block.batch.column("text"))
+    data, begins = utf8_buffers(block.raw)
     return strings(*cut.gather(data, begins, owners, starts, ends))
 
 
@@ -339,6 +339,7 @@ class _Block:
 
     def __init__(self, batch: pa.RecordBatch) -> None:
         self.batch = batch
+        self.raw = raw_texts(batch)
         self.data, self.begins = utf8_buffers(batch.column("clean"))
         self.changes = _changes(batch)
         self.change_owners = np.repeat(np.arange(batch.num_rows), np.diff(self.changes[0]))
@@ -414,7 +415,7 @@ def _count_words(
     if chrome.any():
         owners = np.repeat(np.arange(batch.num_rows), np.diff(changes.offsets.to_numpy()))
         posts = np.unique(owners[chrome])
-        raw[posts] = np.diff(tokenize(batch.column("text").take(pa.array(posts))).offsets)
+        raw[posts] = np.diff(tokenize(raw_texts(batch.take(pa.array(posts)))).offsets)
     gone = rows[rows[:, trace.ROW_KEPT] == 0]
     taken = np.zeros(batch.num_rows, np.int64)
     np.add.at(taken, gone[:, trace.ROW_POST], gone[:, trace.ROW_END] - gone[:, trace.ROW_START])

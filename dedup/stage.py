@@ -60,16 +60,22 @@ COPY_PIECE, SIGNATURE_PIECE, POST_PIECE = range(3)
 """Kinds of pieces: a passage or the signature of a post that stayed, or a post that was dropped."""
 EMPTY_TEXTS = pa.array(["", "[deleted]", "[removed]"])
 
+_RAW = pa.field("text", pa.string())
 _POSTS, _WORDS, _KEYS, _MARKS = "posts.arrow", "words.arrow", "keys.arrow", "marks.arrow"
 _REJECTS, _REMOVED = "rejects.arrow", "removed.arrow"
 
 
 def write_block(folder: Path, posts: pa.RecordBatch) -> None:
-    """Tokenize the clean texts of a NORMALIZED batch and put both into a folder."""
+    """Tokenize the clean texts of a NORMALIZED batch and put both into a folder.
+
+    Most texts are clean as they are: they are written once.
+    """
     tokens = tokenize(posts.column("clean"))
     marks = mark_words(posts, tokens)
     words = [tokens.hashes, tokens.info, tokens.starts, tokens.ends]
-    _write(folder / _POSTS, posts)
+    changed = pc.greater(pc.list_value_length(posts.column("changes")), 0)
+    raw = pc.if_else(changed, posts.column("text"), pa.scalar(None, pa.string()))
+    _write(folder / _POSTS, posts.set_column(posts.schema.get_field_index("text"), _RAW, raw))
     _write(folder / _WORDS, pa.RecordBatch.from_arrays([pa.array(a) for a in words], schema=WORDS))
     _write(folder / _MARKS, marks)
     _write(folder / _KEYS, _keys(posts, np.diff(tokens.offsets)))
@@ -125,6 +131,11 @@ def holds_posts(folder: Path) -> bool:
     return (folder / _POSTS).exists()
 
 
+def raw_texts(posts: pa.RecordBatch) -> pa.StringArray:
+    """The raw texts of posts of a block."""
+    return pc.coalesce(posts.column("text"), posts.column("clean"))
+
+
 class Stage:
     """The blocks of a run, read back: folders of the work folder, in the order of the input.
 
@@ -146,7 +157,7 @@ class Stage:
         self.blocks = len(names)
 
     def posts(self, number: int) -> pa.RecordBatch:
-        """The NORMALIZED posts of a block."""
+        """The NORMALIZED posts of a block, `text` null where it is clean (see `raw_texts`)."""
         return _read(self.folder / self.names[number] / _POSTS)
 
     def keys(self, number: int) -> pa.RecordBatch:

@@ -26,7 +26,7 @@ from dedup.report.ratios import Ratios
 from dedup.results import make_results, make_tasks
 from dedup.sample import sample_threads
 from dedup.sketch.bands import recall_at
-from dedup.stage import Stage, write_blocks
+from dedup.stage import Stage, raw_texts, write_blocks
 from dedup.stopping import temporary_folder
 
 THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9)
@@ -249,7 +249,7 @@ class _Trial:
         """Its id and the beginning of its raw text."""
         block = int(np.searchsorted(self._index.blocks, post, side="right")) - 1
         row = post - int(self._index.blocks[block])
-        text = self._stage.posts(block).column("text")[row].as_py()
+        text = raw_texts(self._stage.posts(block).slice(row, 1))[0].as_py()
         return self._ids[block][row].as_py(), text[:MAX_CHARS]
 
 
