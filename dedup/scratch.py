@@ -89,7 +89,7 @@ class Scratch:
         self._folder = folder if shared is None else shared
         self._is_shared = shared is not None
         self._in_memory_bytes = memory // 32 if shared is None else _SHARED_BYTES
-        self._resident_bytes = memory // 8
+        self._resident_bytes = memory // 2
         self._maps: list[weakref.ref[mmap.mmap]] = []
 
     def zeros(self, shape: int | tuple[int, ...], kind: npt.DTypeLike) -> npt.NDArray[Any]:
