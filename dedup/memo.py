@@ -21,13 +21,14 @@ import xxhash
 from dedup.writers.atomic import disk_errors
 
 _DONE = "done.json"
+_FORMAT = 2  # raise when what is kept changes: a run of an older version is then begun anew
 UNFINISHED = "unfinished-"
 """Beginning of the names of folders that are not complete."""
 
 
 def name_of(kind: str, *content: Any) -> str:
     """The name of a result that depends on this content alone."""
-    return f"{kind}-{xxhash.xxh3_128_hexdigest(msgspec.msgpack.encode(content))}"
+    return f"{kind}-{xxhash.xxh3_128_hexdigest(msgspec.msgpack.encode((_FORMAT, *content)))}"
 
 
 def keep(folder: Path, fill: Callable[[Path], None]) -> None:

@@ -48,7 +48,10 @@ fragments = st.one_of(
     ),
 )
 texts = st.lists(fragments, max_size=5).map("".join)
-plain = st.lists(st.sampled_from(["quele", " s", " ", "? ", "lorem", "Ipsum, ", "(a) = 1 "]), max_size=9)
+plain = st.lists(
+    st.sampled_from(["quele", " s", "\uff06ThickSpace;", " ", "? ", "lorem", "Ipsum, ", "(a) = 1 "]),
+    max_size=9,
+)
 distant = st.lists(st.one_of(fragments, plain.map("".join)), max_size=9).map("".join)
 
 

@@ -67,7 +67,7 @@ def fix_piece(piece: str, config: ftfy.TextFixerConfig) -> str:
     What it has to do is found out on a shorter one, as looking for mojibake takes most of its time: ASCII
     text says nothing to it but a few characters before and behind others, in entities and in escapes.
     """
-    if "&" in piece or "\x1b" in piece:
+    if "&" in piece or "\uff06" in piece or "\x1b" in piece:
         return ftfy.fix_and_explain(piece, config).text
     plan = ftfy.fix_and_explain(_FAR_FROM_SUSPECTS.sub("", piece), config).explanation
     return ftfy.apply_plan(piece, [*plan]) if plan else piece

@@ -526,7 +526,8 @@ def _across_threads(
     seeds, sources = seeds[order], sources[order]
     # those of one post stay together: what the first explains the others do not
     firsts = np.flatnonzero(np.diff(seeds[:, 0], prepend=-1))
-    cuts = firsts[np.unique(np.searchsorted(firsts, np.arange(0, len(seeds), _JOB_SEEDS)))]
+    begins = np.unique(np.searchsorted(firsts, np.arange(0, len(seeds), _JOB_SEEDS)))
+    cuts = firsts[begins[begins < len(firsts)]]  # the seeds of the last post may be many
     words = index.offsets, index.hashes, index.info, index.state, index.authors
     parts = (
         _Seeds(seeds[first:last], sources[first:last], *words)

@@ -38,7 +38,7 @@ def as_objects(data: bytes, starts: Int64s, ends: Int64s) -> Objects:
     data: UTF-8. An answer gets its question as `thread_id`, a question itself; a comment is a reply to its
     post, and its own id tells it from posts.
     """
-    room = 2 * len(data) + _ROW_BYTES * len(starts) + eights.SIZE
+    room = 4 * len(data) + _ROW_BYTES * len(starts) + eights.SIZE
     out, bounds = np.empty(room, np.uint8), np.empty(len(starts) + 1, np.int64)
     size = _as_objects(np.frombuffer(data, np.uint8), starts, ends, out, bounds)
     return Objects(out[:size].tobytes(), bounds[:-1], bounds[1:])
