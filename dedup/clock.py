@@ -46,9 +46,6 @@ class Clock:
             yield bar
         self._stages[name] = Timed(round(time.perf_counter() - began, 3), _peak_memory_mb())
 
-    def note(self, message: str) -> None:
-        self._progress.note(message)
-
     def seconds(self) -> float:
         return time.perf_counter() - self._started
 

@@ -95,7 +95,7 @@ def clean(
     OutputError for a folder that cannot or must not be written or read, ConfigError for settings that
     cannot be.
     """
-    config, out, clock = config or Config(), Path(out), Clock(progress or Silent())
+    config, out, progress = config or Config(), Path(out), progress or Silent()
     earlier = find_earlier(against, reference)
     sources = [
         source for given in (*(corpus.paths for corpus in earlier), paths) for source in find_sources(given)
@@ -105,9 +105,10 @@ def clean(
     names = [corpus.name for corpus in earlier]
     with claim(out, force=force, inputs=inputs, earlier=names, config=config) as claimed:
         if claimed.resumed:
-            clock.note(f"Going on with the run that was stopped in {out}.")
-        compile_kernels(clock.note)
-        return run(paths, out, config, clock, claimed, earlier, _size_of(sources), engine)
+            progress.note(f"Going on with the run that was stopped in {out}.")
+        compile_kernels(progress.note)
+        # its time is that of the run, as all later ones have it
+        return run(paths, out, config, Clock(progress), claimed, earlier, _size_of(sources), engine)
 
 
 def run(
@@ -233,15 +234,16 @@ def _read_all(
     block_bytes: int,
     inputs: Inputs,
 ) -> Iterator[ReadBlock]:
-    sources = [source.path for source in find_sources(paths)]
-    if engine.shared is None or len(sources) < engine.parts or not all(map(is_address, sources)):
+    """Every block of the inputs, in order."""
+    sources = [source.path for source in find_sources(paths)] if engine.shared else []
+    # what is a path here need be none elsewhere; an address is one everywhere
+    if sources and len(sources) >= engine.parts and all(map(is_address, sources)):
+        for blocks, files in engine.map_batches(partial(read_source, work=work, config=config), sources):
+            inputs.files += files
+            yield from blocks
+    else:
         groups = group_blocks(read_blocks(paths, config.read, block_bytes, inputs), block_bytes)
         yield from engine.map_batches(partial(read_one, work=work, config=config), groups)
-        return
-    # what is a path here need be none elsewhere; an address is one everywhere
-    for blocks, files in engine.map_batches(partial(read_source, work=work, config=config), sources):
-        inputs.files += files
-        yield from blocks
 
 
 def read_source(path: str, work: Path, config: Config) -> tuple[list[ReadBlock], list[InputFile]]:

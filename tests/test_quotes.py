@@ -13,6 +13,7 @@ from dedup.config import Config
 from dedup.outputs import read_corpus
 from dedup.passages import find_quotes
 from dedup.pipeline import clean
+from dedup.quotes import find
 
 SAID = {
     "en": "The third kiln shelf cracked again last night, right along the line that we glued in March.",
@@ -321,3 +322,16 @@ def test_a_sentence_that_names_a_function_is_prose() -> None:
         "You can add the shelves to the list and call the (kiln_select_shelf) function as soon as it cools."
     )
     assert gone(("ann", said), ("bob", f"{said}\n\n{ANSWER}")) == [("1", said, "0")]
+
+
+@pytest.mark.parametrize("seeds", [1, 2, 7])
+def test_how_many_seeds_a_job_takes_changes_nothing(seeds: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = [" ".join(f"{word}{post}" for word in (SAID["en"] + " " + ANSWER).split(" ")) for post in range(4)]
+    answers = [" ".join(f"{word}{post}" for word in reversed(ANSWER.split(" "))) for post in range(4)]
+    posts = [("ann", text) for text in said]
+    posts += [("bob", f"{said[post]}\n\n{answers[post]}") for post in range(3)]
+    posts.append(("cid", "\n\n".join([*said, answers[3]])))  # the last has the most
+    whole = found_in(*posts, thread=None)
+    assert {row["id"] for row in whole} == {"4", "5", "6", "7"}
+    monkeypatch.setattr(find, "_JOB_SEEDS", seeds)
+    assert found_in(*posts, thread=None) == whole

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.feather
 import pyarrow.parquet
@@ -22,6 +23,7 @@ from hypothesis import strategies as st
 from dedup.config import Read
 from dedup.readers import READERS, Block, parse_block, read_posts, recognise
 from dedup.readers.delimited import record_ends
+from dedup.readers.fast_rows import as_objects
 from dedup.readers.stackexchange import StackExchange
 
 Rows = list[dict[str, Any]]
@@ -424,6 +426,26 @@ def test_stack_exchange(block_bytes: int) -> None:
     data = POSTS_XML.encode()
     for reject in rejects:
         assert data[reject["byte_start"] : reject["byte_end"]] == reject["bytes"]
+
+
+@pytest.mark.parametrize("char", ["\\", "\t", "&quot;", "x"])
+def test_ids_of_any_length_find_room(char: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = f' Id="{char * 500}" Body="x" />'.encode()
+    bounds = np.zeros(1, np.int64), np.array([len(row)])
+    whole = as_objects(row, *bounds)  # and the kernel is compiled
+    made: list[Any] = []
+
+    def with_a_margin(size: int, kind: type) -> Any:
+        made.append(np.full(size + 5000, 0x5A, kind))
+        return made[-1][:size]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(np, "empty", with_a_margin)
+        objects = as_objects(row, *bounds)
+    assert objects.data == whole.data
+    assert all((array[-5000:] == 0x5A).all() for array in made)
+    said = {"\\": "\\", "\t": "\t", "&quot;": '"', "x": "x"}[char] * 500
+    assert json.loads(objects.data) == {"Id": said, "Body": "x", "thread_id": said}
 
 
 _VALUES = [

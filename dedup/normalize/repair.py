@@ -65,7 +65,8 @@ def fix_piece(piece: str, config: ftfy.TextFixerConfig) -> str:
     """What ftfy makes of a piece.
 
     What it has to do is found out on a shorter one, as looking for mojibake takes most of its time: ASCII
-    text says nothing to it but a few characters before and behind others, in entities and in escapes.
+    text says nothing to it but a few characters before and behind others, in entities (which may begin with
+    a full-width `&` where that is made narrow) and in escapes.
     """
     if "&" in piece or "\uff06" in piece or "\x1b" in piece:
         return ftfy.fix_and_explain(piece, config).text

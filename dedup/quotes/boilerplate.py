@@ -256,32 +256,6 @@ def _count(
 
 
 @njit(nogil=True, cache=True)
-def counted(counts: Bytes) -> Any:
-    """What is not 0: slots, uint32, and their counts, uint8."""
-    count = 0
-    for slot in range(counts.shape[0]):
-        count += counts[slot] > 0
-    slots = np.empty(count, np.uint32)
-    found = np.empty(count, np.uint8)
-    at = 0
-    for slot in range(counts.shape[0]):
-        if counts[slot]:
-            slots[at] = slot
-            found[at] = counts[slot]
-            at += 1
-    return slots, found
-
-
-@helper
-def add_counted(counts: Bytes, slots: UInt32s, more: Bytes) -> None:
-    """Add what was counted elsewhere, up to MOST_COUNTED."""
-    for i in range(slots.shape[0]):
-        # of one type each: numba's sum of an unsigned and a signed number is no whole one
-        sum_ = np.int64(counts[slots[i]]) + np.int64(more[i])
-        counts[slots[i]] = min(sum_, np.int64(MOST_COUNTED))
-
-
-@njit(nogil=True, cache=True)
 def stock_spans(
     starts: Int64s, ends: Int64s, keys: UInt64s, counts: Bytes, hashes: UInt32s, most_threads: Int
 ) -> Any:

@@ -22,10 +22,9 @@ from dedup.parts import Chosen, Repeated, choose, words_of
 from dedup.quotes import across, within
 from dedup.quotes.attribution import Names
 from dedup.quotes.boilerplate import (
+    MOST_COUNTED,
     StockTable,
-    add_counted,
     count_threads,
-    counted,
     counted_shingles,
     fill_stock_table,
     find_signatures,
@@ -460,7 +459,8 @@ def _without_stock(
     count = count_part if engine.shared else partial(count_part, zeros=zeros)
     counts = zeros(slots, np.uint8)
     for (first, last), part in zip(jobs, engine.map_parts(count, parts), strict=True):
-        add_counted(counts, *part)
+        slots_met, met = part
+        counts[slots_met] = np.minimum(counts[slots_met].astype(np.int64) + met, MOST_COUNTED)
         advance(int(np.diff(index.threads.offsets)[first:last].sum()))
 
     def is_stock(starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -509,8 +509,8 @@ def count_part(
         part.state,
         part.stands_for,
     )
-    met: tuple[NDArray[np.uint32], NDArray[np.uint8]] = counted(counts)
-    return met
+    met = np.flatnonzero(counts).astype(np.uint32)
+    return met, counts[met]
 
 
 def _across_threads(

@@ -345,13 +345,13 @@ def _entity(data: Bytes, at: Int, end: Int, out: Bytes, to: Int) -> tuple[Int, I
         if second == ord("l") or second == ord("g"):
             out[to] = ord("<") if second == ord("l") else ord(">")
             return at + 4, to + 1
-    elif size >= 5 and second == ord("a") and _follows(data, at + 2, b"mp;"):
+    elif size >= 5 and second == ord("a") and eights.holds(data, at + 2, b"mp;"):
         out[to] = ord("&")
         return at + 5, to + 1
-    elif size >= 6 and second == ord("q") and _follows(data, at + 2, b"uot;"):
+    elif size >= 6 and second == ord("q") and eights.holds(data, at + 2, b"uot;"):
         out[to] = ord('"')
         return at + 6, to + 1
-    elif size >= 6 and second == ord("n") and _follows(data, at + 2, b"bsp;"):
+    elif size >= 6 and second == ord("n") and eights.holds(data, at + 2, b"bsp;"):
         out[to] = 0xC2
         out[to + 1] = 0xA0
         return at + 6, to + 2
@@ -386,14 +386,6 @@ def number_of(data: Bytes, at: Int, end: Int) -> tuple[Int, Int]:
 def is_plain(point: Int) -> bool:
     """Whether a number stands for the character of that code, and for nothing else."""
     return bool(0x1F < point < 0x7F or 0x9F < point < 0xD800)
-
-
-@helper
-def _follows(data: Bytes, at: Int, word: bytes) -> bool:
-    place = 0
-    while place < len(word) and data[at + place] == word[place]:
-        place += 1
-    return place == len(word)
 
 
 @helper

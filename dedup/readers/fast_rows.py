@@ -17,7 +17,7 @@ from dedup.text import eights, flat_json
 
 _MOST_FIELDS = 64
 _ROW_BYTES = 128
-"""More than the names that are put in take, and the ids that stand twice."""
+"""More than the names that are put in take."""
 _OTHER, _ID, _PARENT, _POST, _TEXT, _USER, _USER_NAME, _THREAD = range(8)
 _ESCAPES = np.zeros(256, np.uint8)
 for _byte, _letter in zip(b'"\\\n\r\t', b'"\\nrt', strict=True):
@@ -38,6 +38,7 @@ def as_objects(data: bytes, starts: Int64s, ends: Int64s) -> Objects:
     data: UTF-8. An answer gets its question as `thread_id`, a question itself; a comment is a reply to its
     post, and its own id tells it from posts.
     """
+    # each byte may need a backslash before it, and an id stands twice
     room = 4 * len(data) + _ROW_BYTES * len(starts) + eights.SIZE
     out, bounds = np.empty(room, np.uint8), np.empty(len(starts) + 1, np.int64)
     size = _as_objects(np.frombuffer(data, np.uint8), starts, ends, out, bounds)
@@ -63,13 +64,9 @@ def _fields(data: Bytes, at: Int, end: Int, fields: Int64s) -> Int:
     count = 0
     while True:
         start = at
-        while at < end and (data[at] == 32 or data[at] == 10 or data[at] == 13 or data[at] == 9):
-            at += 1
+        at = flat_json.skip_blanks(data, at, end)
         if at + 1 < end and data[at] == ord("/") and data[at + 1] == ord(">"):
-            at += 2
-            while at < end and (data[at] == 32 or data[at] == 10 or data[at] == 13 or data[at] == 9):
-                at += 1
-            return count if at == end else -1
+            return count if flat_json.skip_blanks(data, at + 2, end) == end else -1
         if at == start or count == _MOST_FIELDS:
             return -1
         fields[count, 0] = at
@@ -80,7 +77,7 @@ def _fields(data: Bytes, at: Int, end: Int, fields: Int64s) -> Int:
             return -1
         at += 2
         fields[count, 2] = at
-        at = first_of(data, at, end, ord('"'))
+        at = eights.find(data, at, end, ord('"'))
         if at == end:
             return -1
         fields[count, 3] = at
@@ -90,42 +87,21 @@ def _fields(data: Bytes, at: Int, end: Int, fields: Int64s) -> Int:
 
 
 @helper
-def first_of(data: Bytes, at: Int, end: Int, byte: Int) -> Int:
-    """Where a byte stands first; `end` where it does not."""
-    while at + eights.SIZE <= end:
-        found = eights.equal(eights.load(data, at), byte)
-        if found != 0:
-            return at + eights.first(found)
-        at += eights.SIZE
-    while at < end and data[at] != byte:
-        at += 1
-    return at
-
-
-@helper
 def _which(data: Bytes, start: Int, end: Int) -> Int:
     size = end - start
-    if size == 2 and _is(data, start, b"Id"):
+    if size == 2 and eights.holds(data, start, b"Id"):
         return _ID
-    if size == 4 and _is(data, start, b"Text"):
+    if size == 4 and eights.holds(data, start, b"Text"):
         return _TEXT
-    if size == 6 and _is(data, start, b"PostId"):
+    if size == 6 and eights.holds(data, start, b"PostId"):
         return _POST
-    if size == 6 and _is(data, start, b"UserId"):
+    if size == 6 and eights.holds(data, start, b"UserId"):
         return _USER
-    if size == 8 and _is(data, start, b"ParentId"):
+    if size == 8 and eights.holds(data, start, b"ParentId"):
         return _PARENT
-    if size == 15 and _is(data, start, b"UserDisplayName"):
+    if size == 15 and eights.holds(data, start, b"UserDisplayName"):
         return _USER_NAME
     return _OTHER
-
-
-@helper
-def _is(data: Bytes, start: Int, word: bytes) -> bool:
-    place = 0
-    while place < len(word) and data[start + place] == word[place]:
-        place += 1
-    return place == len(word)
 
 
 @helper
@@ -212,7 +188,7 @@ def _put(out: Bytes, to: Int, word: bytes) -> Int:
 def _value(data: Bytes, at: Int, end: Int, out: Bytes, to: Int) -> Int:
     """Write a value as what stands in a JSON string; the offset behind it, or -1."""
     while at < end:
-        stop = first_of(data, at, end, ord("&"))
+        stop = eights.find(data, at, end, ord("&"))
         to = put_escaped(data, at, stop, out, to)
         at = stop
         if to < 0:
@@ -240,7 +216,7 @@ def put_escaped(data: Bytes, at: Int, end: Int, out: Bytes, to: Int) -> Int:
     while at < end:
         if at + eights.SIZE <= end:
             word = eights.load(data, at)
-            found = eights.equal(word, ord('"')) | eights.equal(word, ord("\\")) | eights.below(word, 32)
+            found = flat_json.specials(word)
             eights.store(out, to, word)
             size = eights.first(found) if found != 0 else eights.SIZE
             at += size
@@ -270,11 +246,11 @@ def _entity(data: Bytes, at: Int, end: Int) -> tuple[Int, Int]:
             return at + 3, none + ord("<")
         if data[at] == ord("g"):
             return at + 3, none + ord(">")
-    elif size >= 4 and _is(data, at, b"amp;"):
+    elif size >= 4 and eights.holds(data, at, b"amp;"):
         return at + 4, none + ord("&")
-    elif size >= 5 and _is(data, at, b"quot;"):
+    elif size >= 5 and eights.holds(data, at, b"quot;"):
         return at + 5, none + ord('"')
-    elif size >= 5 and _is(data, at, b"apos;"):
+    elif size >= 5 and eights.holds(data, at, b"apos;"):
         return at + 5, none + ord("'")
     elif size >= 4 and data[at] == ord("#"):
         at, point = number_of(data, at + 1, end)

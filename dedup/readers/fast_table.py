@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit
 
 from dedup.arrays import Bytes, Int, Int64s, helper
-from dedup.readers.fast_rows import Objects, first_of, put_escaped
+from dedup.readers.fast_rows import Objects, put_escaped
 from dedup.text import eights
 
 _encode = msgspec.json.Encoder().encode
@@ -94,7 +94,7 @@ def _object(
             at += 1
             while True:
                 start = at
-                at = first_of(data, at, end, ord('"'))
+                at = eights.find(data, at, end, ord('"'))
                 if at == end:
                     return -1  # never closed
                 to = put_escaped(data, start, at, out, to)

@@ -94,21 +94,11 @@ def _find_rows(
 ) -> None:
     """Note which texts hold the bytes `mark`."""
     for row in range(len(held)):
-        at, end = begins[row], begins[row + 1]
-        while at + len(mark) <= end:
-            if at + eights.SIZE <= end:
-                found = eights.equal(eights.load(data, at), mark[0])
-                if found == np.uint64(0):
-                    at += eights.SIZE
-                    continue
-                at += eights.first(found)
-            same = 0
-            while same < len(mark) and at + same < end and data[at + same] == mark[same]:
-                same += 1
-            if same == len(mark):
-                held[row] = True
-                break
-            at += 1
+        end = begins[row + 1] - len(mark) + 1  # none begins there or behind
+        at = eights.find(data, begins[row], end, mark[0])
+        while at < end and not eights.holds(data, at, mark):
+            at = eights.find(data, at + 1, end, mark[0])
+        held[row] = at < end
 
 
 def line_marks(text: str) -> Spans:

@@ -14,7 +14,7 @@ from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from dedup.arrays import helper
+from dedup.arrays import Int, helper
 
 SIZE = 8
 """Bytes of a word. `load` and `store` look at nothing but the offset: so much must follow it."""
@@ -78,6 +78,28 @@ def every(word: np.uint64, byte: int) -> np.uint64:
 def below(word: np.uint64, byte: int) -> np.uint64:
     """A mask whose first byte is the first below `byte` (at most 128); those after it may be wrong."""
     return (word - np.uint64(byte) * _EACH) & ~word & HIGHS
+
+
+@helper
+def find(data: NDArray[np.uint8], at: Int, end: Int, byte: Int) -> Int:
+    """Where a byte stands first from `at` on; `end` where it does not, `at` where that is behind it."""
+    while at + SIZE <= end:
+        found = equal(load(data, at), byte)
+        if found != 0:
+            return at + first(found)
+        at += SIZE
+    while at < end and data[at] != byte:
+        at += 1
+    return at
+
+
+@helper
+def holds(data: NDArray[np.uint8], at: Int, word: Any) -> bool:
+    """Whether these bytes (an array of them, or `bytes`) stand at `at`; so many are there."""
+    place = 0
+    while place < len(word) and data[at + place] == word[place]:
+        place += 1
+    return place == len(word)
 
 
 @helper

@@ -156,7 +156,7 @@ def _scan(
     for piece in range(len(piece_starts)):
         first = count
         end = piece_ends[piece]
-        at = _blank(data, piece_starts[piece], end)
+        at = skip_blanks(data, piece_starts[piece], end)
         shape = np.uint64(1)
         open_ = np.uint64(0)  # a bit for each open bracket, the innermost lowest: whether it is an object's
         depth = 0
@@ -169,7 +169,7 @@ def _scan(
                 if byte == ord(","):
                     behind = False
                     key_next = in_object
-                    at = _blank(data, at + 1, end)
+                    at = skip_blanks(data, at + 1, end)
                     continue
                 if byte != (ord("}") if in_object else ord("]")):
                     break
@@ -180,7 +180,7 @@ def _scan(
                     ends[count] = at
                     kinds[count] = OBJECT if in_object else ARRAY
                     count += 1
-                at = _blank(data, at, end)
+                at = skip_blanks(data, at, end)
                 if depth == 0:
                     break
                 continue
@@ -196,10 +196,10 @@ def _scan(
                         key_starts[count] = start
                         key_ends[count] = at - 1
                         shape = _mix_key(shape, data, start, at - 1)
-                    at = _blank(data, at, end)
+                    at = skip_blanks(data, at, end)
                     if at >= end or data[at] != ord(":"):
                         break
-                    at = _blank(data, at + 1, end)
+                    at = skip_blanks(data, at + 1, end)
                     key_next = False
                     if depth == 1:
                         starts[count] = at
@@ -212,7 +212,7 @@ def _scan(
                 depth += 1
                 key_next = byte == ord("{")
                 open_ = open_ << np.uint64(1) | np.uint64(key_next)
-                at = _blank(data, at + 1, end)
+                at = skip_blanks(data, at + 1, end)
                 behind = at < end and data[at] == (ord("}") if key_next else ord("]"))
                 continue
             else:
@@ -223,7 +223,7 @@ def _scan(
                 ends[count] = at
                 kinds[count] = kind
                 count += 1
-            at = _blank(data, at, end)
+            at = skip_blanks(data, at, end)
             behind = True
         if behind and depth == 0 and at == end:
             shapes[piece] = shape | np.uint64(1)
@@ -234,7 +234,7 @@ def _scan(
 
 
 @helper
-def _blank(data: NDArray[np.uint8], at: int, end: int) -> int:
+def skip_blanks(data: NDArray[np.uint8], at: int, end: int) -> int:
     """The offset behind white space."""
     while at < end and (data[at] == 32 or data[at] == 9 or data[at] == 10 or data[at] == 13):
         at += 1
@@ -287,10 +287,15 @@ def _mix_key(hash_: np.uint64, data: NDArray[np.uint8], start: int, end: int) ->
 
 
 @helper
+def specials(word: np.uint64) -> np.uint64:
+    """A mask whose first byte is the first that does not stand for itself in a string (see `eights`)."""
+    return eights.equal(word, ord('"')) | eights.equal(word, ord("\\")) | eights.below(word, 32)
+
+
+@helper
 def _run_ends(word: np.uint64, refused: np.uint64) -> np.uint64:
-    """A mask of the bytes of a word that do not stand for themselves in a string."""
-    found = eights.equal(word, ord('"')) | eights.equal(word, ord("\\")) | eights.below(word, 32)
-    return found | word & refused
+    """The same where some bytes beyond ASCII are refused."""
+    return specials(word) | word & refused
 
 
 @helper

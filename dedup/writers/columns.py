@@ -13,17 +13,18 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from dedup.arrays import helper
-from dedup.text import eights
+from dedup.text import eights, flat_json
 
 # Bytes that JSON strings must not hold as they are, as in RFC 8259, with the short escape where there is one.
 _SHORT_ESCAPES = {8: b"b", 9: b"t", 10: b"n", 12: b"f", 13: b"r", ord('"'): b'"', ord("\\"): b"\\"}
 _SHORT_ESCAPE = np.zeros(256, np.uint8)
 for _byte, _letter in _SHORT_ESCAPES.items():
     _SHORT_ESCAPE[_byte] = _letter[0]
-Array = TypeVar("Array", bound=NDArray[Any])
 _HEX = np.frombuffer(b"0123456789abcdef", np.uint8)
 _SLAB_ROWS = 1024
 """Rows written at a time, piece by piece: they stay in the processor's cache."""
+
+Array = TypeVar("Array", bound=NDArray[Any])
 
 
 class Column(NamedTuple):
@@ -164,12 +165,6 @@ def _fixed(array: Array) -> Array:
 
 
 @helper
-def _specials(word: np.uint64) -> np.uint64:
-    """A mask whose first byte is the first that a string must not hold as it is (see `eights`)."""
-    return eights.below(word, 32) | eights.equal(word, 34) | eights.equal(word, 92)
-
-
-@helper
 def _is_special(byte: np.uint8) -> bool:
     return bool(byte < 32 or byte == 34 or byte == 92)
 
@@ -195,7 +190,7 @@ def _measure(
         sizes[row] += 2
         while at < end:
             if at + eights.SIZE <= end:
-                special = _specials(eights.load(data, at))
+                special = flat_json.specials(eights.load(data, at))
                 if special == np.uint64(0):
                     at += eights.SIZE
                     continue
@@ -237,7 +232,7 @@ def _put(
         while at + eights.SIZE <= end:
             word = eights.load(data, at)
             eights.store(text, to, word)
-            special = _specials(word) if quoted else np.uint64(0)
+            special = flat_json.specials(word) if quoted else np.uint64(0)
             if special == np.uint64(0):
                 at += eights.SIZE
                 to += eights.SIZE
