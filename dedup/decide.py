@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from dedup.arrays import Bytes, Flags, Int, Int32s, Int64s, UInt16s, UInt32s, grow_rows, inverse
 from dedup.index import Index
 from dedup.own import has_own_block, has_own_line, likeness_of_rest
-from dedup.quotes.find import PROTECTED, RESEMBLES, SIGNATURE
 from dedup.quotes.marks import loose_tags
+from dedup.quotes.spans import PROTECTED, RESEMBLES, SIGNATURE
 from dedup.quotes.within import BOILERPLATE, CHROME, CHROME_AFTER, CHROME_BEFORE, IN_TAG, IS_CODE, OWN
 from dedup.text.shingles import jaccard
 from dedup.trace import (

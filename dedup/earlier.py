@@ -21,7 +21,7 @@ from dedup.errors import InputError, OutputError
 from dedup.index import Index
 from dedup.outputs import corpus_files, is_finished, load_manifest, provenance_files, read_corpus
 from dedup.quotes import within
-from dedup.quotes.find import SIGNATURE, Passages
+from dedup.quotes.spans import SIGNATURE, Passages
 from dedup.readers import read_posts
 from dedup.readers.sources import STANDARD_INPUT, InputFile
 from dedup.report.kinds import OTHERWISE

@@ -36,7 +36,8 @@ from dedup.match.exact import SHORT_WORDS
 from dedup.normalize import keep_page_chrome, normalize
 from dedup.order import month_names
 from dedup.progress import Progress, Silent
-from dedup.quotes.find import Passages, align_pairs, find_passages, join, protect
+from dedup.quotes.find import align_pairs, find_passages, protect
+from dedup.quotes.spans import Passages, join
 from dedup.quotes.within import count_own
 from dedup.readers import Block, Inputs, Source, find_sources, group_blocks, parse_blocks, read_blocks
 from dedup.readers.sources import STANDARD_INPUT, InputFile, size_of

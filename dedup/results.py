@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from dedup import cut, decide, trace
 from dedup.decide import WHYS, Decisions
 from dedup.normalize.edits import Change, compose
-from dedup.quotes.find import PROTECTED
 from dedup.quotes.marks import quoted_ids
+from dedup.quotes.spans import PROTECTED
 from dedup.quotes.within import ACROSS, IS_CODE, SAME_AUTHOR
 from dedup.schema import EDIT, RESULTS
 from dedup.stage import Stage, corpora_of, raw_texts

@@ -21,7 +21,8 @@ from dedup.index import Index, index_posts
 from dedup.normalize import normalize
 from dedup.pipeline import compile_kernels, decide, resemble
 from dedup.progress import Progress, Silent
-from dedup.quotes.find import Passages, find_passages
+from dedup.quotes.find import find_passages
+from dedup.quotes.spans import Passages
 from dedup.report.ratios import Ratios
 from dedup.results import make_results, make_tasks
 from dedup.sample import sample_threads

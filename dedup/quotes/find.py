@@ -21,34 +21,15 @@ from dedup.match import Pairs
 from dedup.parts import Chosen, Repeated, choose, words_of
 from dedup.quotes import across, within
 from dedup.quotes.attribution import Names
-from dedup.quotes.boilerplate import (
-    MOST_COUNTED,
-    StockTable,
-    count_threads,
-    counted_shingles,
-    fill_stock_table,
-    find_signatures,
-    stock_spans,
-)
 from dedup.quotes.marks import Marks
+from dedup.quotes.repeated import JOB_POSTS, find_signed, posts_alone, thread_jobs, without_stock
+from dedup.quotes.spans import PROTECTED, RESEMBLES, Passages, join
 from dedup.quotes.threads import WINDOW_POSTS
-from dedup.stage import SIGNATURE_PIECE
 from dedup.text.tokens import tokenize
-
-SIGNATURE = 1 << 10
-"""Flag of a span: a signature of its author."""
-RESEMBLES = 1 << 11
-"""Flag of a span found by aligning two resembling posts; it means nothing in a post with own words."""
-PROTECTED = 1 << 14
-"""Flag of a span: it holds a phrase that the user protects."""
 
 _STEPS_PER_NAT = 8
 _REPEAT_FACTOR = 3
 """People repeat themselves: a passage of the same author needs so many times the evidence."""
-_JOB_WORDS = 1 << 19
-"""Words of the threads that one job takes; changes no result."""
-_JOB_POSTS = 1 << 15
-"""Posts that one job takes where they do not go by thread; changes no result."""
 _JOB_SEEDS = 1 << 14
 """Seeds that one job grows; changes no result."""
 _PIECE = 1 << 23
@@ -57,28 +38,18 @@ FINGERPRINTS = pa.schema([("key", pa.int64()), ("place", pa.int64()), ("thread",
 """Rows of `fingerprint_part`; keys are signed, as Spark knows no others. place: a word's, among all."""
 
 
-class Passages(NamedTuple):
-    """Copied passages: spans int64 [m, 9] and their exact runs int64 [r, 3] (see `quotes.within`)."""
-
-    spans: NDArray[np.int64]
-    runs: NDArray[np.int64]
-
-
-NOTHING = Passages(np.zeros((0, within.SPAN_COLUMNS), np.int64), np.zeros((0, 3), np.int64))
-
-
 def find_passages(index: Index, settings: Quotes, engine: Engine, watch: Watch = unwatched) -> Passages:
     """All copied passages of all posts; `index.state` says afterwards which words are own."""
     total = len(index.rank)
     with watch("signatures", total, "posts") as bar:
-        signatures = _signatures(index, settings, engine, bar.advance)
+        signatures = find_signed(index, settings, engine, bar.advance)
     with watch("quotes", total, "posts") as bar:
         copies = [_within_threads(index, settings, engine, bar.advance)]
     if settings.across_threads:
         with watch("across threads", total, "posts") as bar:
             copies += _across_threads(index, settings, engine, bar.advance)
     with watch("stock text", total, "posts") as bar:
-        found = _without_stock(join(copies), index, settings, engine, bar.advance)
+        found = without_stock(join(copies), index, settings, engine, bar.advance)
     return _without_found(join([signatures, found]))
 
 
@@ -149,24 +120,6 @@ def holds_phrase(hashes: UInt32s, spans: Int64s, phrase: UInt32s) -> Any:
                 found[s] = True
                 break
     return found
-
-
-def join(parts: list[Passages]) -> Passages:
-    """Several sets of passages as one, sorted by (post, start)."""
-    parts = [part for part in parts if len(part.spans)]
-    if not parts:
-        return NOTHING
-    base = 0
-    spans = []
-    for part in parts:
-        moved = part.spans.copy()
-        moved[:, within.FIRST_RUN] += base
-        moved[:, within.LAST_RUN] += base
-        base += len(part.runs)
-        spans.append(moved)
-    all_spans = np.concatenate(spans)
-    order = np.lexsort((all_spans[:, within.START], all_spans[:, within.POST]))
-    return Passages(all_spans[order], np.concatenate([part.runs for part in parts]))
 
 
 def _search(
@@ -243,7 +196,7 @@ def _within_threads(
     index: Index, settings: Quotes, engine: Engine, advance: Callable[[int], None]
 ) -> Passages:
     search = partial(search_threads, settings=settings, names=index.names)
-    parts = (_threads_of(index, *job) for job in _jobs(_posts_alone(index)))
+    parts = (_threads_of(index, *job) for job in thread_jobs(posts_alone(index)))
     passages: list[Passages] = []
     for found in engine.map_parts(search, parts):
         passages.append(_put_back(index, found))
@@ -302,215 +255,6 @@ def _put_back(index: Index, found: Found) -> Passages:
     spans[:, within.POST] += found.first_post
     spans[spans[:, within.SOURCE] >= 0, within.SOURCE] += found.first_post
     return Passages(spans, runs)
-
-
-def _jobs(everything: _Everything, job_words: int = _JOB_WORDS) -> Iterator[tuple[int, int]]:
-    """Ranges of threads of about equally many words."""
-    offsets = everything.thread_offsets
-    words = np.diff(everything.offsets)[everything.posts]
-    before = np.concatenate([[0], np.cumsum(words)])[offsets]
-    first = 0
-    while first < len(offsets) - 1:
-        last = max(first + 1, int(np.searchsorted(before, before[first] + job_words)))
-        last = min(last, len(offsets) - 1)
-        yield first, last
-        first = last
-
-
-def _signatures(index: Index, settings: Quotes, engine: Engine, advance: Callable[[int], None]) -> Passages:
-    everything, removed, count = _with_removed(index), index.removed, len(index.rank)
-    mine = np.flatnonzero((index.authors >= 0) & ~index.empty & (index.stands_for == np.arange(count)))
-    mine = np.append(mine, count + np.flatnonzero(removed.authors >= 0))
-    authors = np.append(index.authors, removed.authors)
-    # what was removed comes last: it is counted, and nobody's source
-    order = np.lexsort((np.append(index.rank, np.arange(count, len(authors)))[mine], authors[mine]))
-    posts = mine[order]
-    groups = np.flatnonzero(np.diff(authors[posts], prepend=-1, append=-1))
-    words = everything.offsets, index.hashes, index.info, index.state, everything.thread_of
-    cuts = np.searchsorted(groups[:-1], np.arange(0, len(posts), _JOB_POSTS))
-    cuts = np.unique(np.append(cuts, len(groups) - 1))
-
-    def of_authors() -> Iterator[_AuthorPosts]:
-        for first, last in pairwise(cuts.tolist()):
-            begin, end = int(groups[first]), int(groups[last])
-            yield _AuthorPosts(posts[begin:end], groups[first : last + 1] - begin, *words)
-
-    step = partial(signatures_of, min_threads=settings.signature_threads)
-    parts: list[NDArray[np.int64]] = []
-    for last, part in zip(cuts[1:], engine.map_parts(step, of_authors()), strict=True):
-        parts.append(part)
-        advance(int(groups[last]) - int(groups[cuts[len(parts) - 1]]))
-    if not parts:
-        return NOTHING
-    found = np.concatenate(parts)
-    within.set_state(index.state, found[:, 1], found[:, 2], np.full(len(found), within.BOILERPLATE, np.uint8))
-    found = _of_posts(found, index)
-    lengths = found[:, 2] - found[:, 1]
-    spans = np.zeros((len(found), within.SPAN_COLUMNS), np.int64)
-    spans[:, within.POST] = found[:, 0]
-    spans[:, within.START] = found[:, 1]
-    spans[:, within.END] = found[:, 2]
-    spans[:, within.SOURCE] = np.searchsorted(index.offsets, found[:, 3], side="right") - 1
-    spans[:, within.MATCHED] = lengths
-    spans[:, within.FLAGS] = within.SAME_AUTHOR | SIGNATURE
-    spans[:, within.FIRST_RUN] = np.arange(len(found))
-    spans[:, within.LAST_RUN] = np.arange(len(found)) + 1
-    return Passages(spans, np.stack([found[:, 1], found[:, 3], lengths], axis=1))
-
-
-class _AuthorPosts(NamedTuple):
-    """Posts of some authors, and what they stand among (see `find_signatures`)."""
-
-    posts: NDArray[np.int64]
-    group_offsets: NDArray[np.int64]
-    offsets: NDArray[np.int64]
-    hashes: NDArray[np.uint32]
-    info: NDArray[np.uint16]
-    state: NDArray[np.uint8]
-    threads: NDArray[np.int64]
-
-
-def signatures_of(part: _AuthorPosts, min_threads: int) -> NDArray[np.int64]:
-    """The signatures of some authors, as `find_signatures` gives them."""
-    rounds: list[NDArray[np.int64]] = []
-    while not rounds or len(rounds[-1]):  # what stands above one signature may be another
-        rounds.append(find_signatures(*part, min_threads))
-    return np.concatenate(rounds)
-
-
-class _Everything(NamedTuple):
-    """All posts, and behind them the removed pieces, as those who count in how many threads words stand
-    see them. posts: int64, by thread; thread_offsets: int64 [threads + 1]; offsets: of their words."""
-
-    posts: NDArray[np.int64]
-    thread_offsets: NDArray[np.int64]
-    thread_of: NDArray[np.int64]
-    offsets: NDArray[np.int64]
-    stands_for: NDArray[np.int64]
-
-
-def _posts_alone(index: Index) -> _Everything:
-    threads = index.threads
-    return _Everything(threads.posts, threads.offsets, threads.thread_of, index.offsets, index.stands_for)
-
-
-def _with_removed(index: Index) -> _Everything:
-    threads, removed, count = index.threads, index.removed, len(index.rank)
-    if not len(removed.kinds):
-        return _posts_alone(index)
-    keep = index.scratch.copy
-    thread_of = keep(np.append(threads.thread_of, removed.threads))
-    placed = np.append(threads.posts, count + np.flatnonzero(removed.threads >= 0))
-    posts = keep(placed[np.argsort(thread_of[placed], kind="stable")])
-    return _Everything(
-        posts,
-        keep(np.searchsorted(thread_of[posts], np.arange(int(thread_of.max(initial=-1)) + 2))),
-        thread_of,
-        keep(np.append(index.offsets, removed.offsets[1:])),
-        keep(np.append(index.stands_for, np.arange(count, len(thread_of)))),
-    )
-
-
-def _of_posts(found: NDArray[np.int64], index: Index) -> NDArray[np.int64]:
-    """The signatures of posts, of all that `find_signatures` found; those of removed pieces are out of the
-    way, and one that no post has any more is none."""
-    removed, end = index.removed, int(index.offsets[-1])
-    gone = index.state[end:]
-    gone[np.repeat(removed.kinds == SIGNATURE_PIECE, np.diff(removed.offsets))] = within.BOILERPLATE
-    of_posts, has_source = found[:, 0] < len(index.rank), found[:, 3] < end
-    for start, stop in found[of_posts & ~has_source][:, 1:3].tolist():
-        index.state[start:stop] = within.OWN
-    return found[of_posts & has_source]
-
-
-def _without_stock(
-    passages: Passages, index: Index, settings: Quotes, engine: Engine, advance: Callable[[int], None]
-) -> Passages:
-    """Passages without stock text, whose words are own words again."""
-    spans = passages.spans
-    # quoted openly, or more of what is quoted openly
-    announced = spans[:, within.FLAGS] & (within.ATTRIBUTED | within.IN_MARK | within.CHROME_BEFORE) != 0
-    couples = spans[:, within.POST] * len(index.rank) + spans[:, within.SOURCE]
-    announced |= np.isin(couples, couples[announced])
-    doubtful = np.flatnonzero(~announced & (spans[:, within.SOURCE] >= 0))
-    if not len(doubtful):
-        return passages
-    everything, removed = _with_removed(index), index.removed
-    starts, ends = spans[doubtful, within.START], spans[doubtful, within.END]
-    total, short, shortest = counted_shingles(starts, ends)
-    slots = 1 << max(6, int(1.5 * total).bit_length())
-    zeros = index.scratch.zeros
-    short_bits = np.zeros(1 << int(short).bit_length(), np.uint64)
-    table = StockTable(zeros(slots, np.uint64), zeros(slots // 16, np.uint64), short_bits, shortest)
-    fill_stock_table(starts, ends, index.hashes, shortest, table.keys, table.bits, table.short_bits)
-
-    words = (
-        everything.posts,
-        everything.thread_offsets,
-        everything.offsets,
-        index.hashes,
-        index.state,
-        everything.stands_for,
-    )
-    # each job counts in arrays of its own, so there are no more of them than run at the same time
-    jobs = list(_jobs(everything, len(index.hashes) // engine.parts + 1))
-    parts = (_Threads(table, first, last, *words) for first, last in jobs)
-    # elsewhere they are in memory
-    count = count_part if engine.shared else partial(count_part, zeros=zeros)
-    counts = zeros(slots, np.uint8)
-    for (first, last), part in zip(jobs, engine.map_parts(count, parts), strict=True):
-        slots_met, met = part
-        counts[slots_met] = np.minimum(counts[slots_met].astype(np.int64) + met, MOST_COUNTED)
-        advance(int(np.diff(index.threads.offsets)[first:last].sum()))
-
-    def is_stock(starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.bool_]:
-        stock: NDArray[np.bool_] = stock_spans(
-            starts, ends, table.keys, counts, index.hashes, settings.stock_threads
-        )
-        return stock
-
-    stock = doubtful[is_stock(starts, ends)]
-    removed.stock[:] = is_stock(removed.offsets[:-1], removed.offsets[1:])
-    for start, end in spans[stock][:, [within.START, within.END]].tolist():
-        index.state[start:end] = within.OWN
-    return Passages(np.delete(spans, stock, axis=0), passages.runs)
-
-
-class _Threads(NamedTuple):
-    """Some of all threads, and what is counted in them (see `count_threads`)."""
-
-    table: StockTable
-    first: int
-    last: int
-    posts: NDArray[np.int64]
-    thread_offsets: NDArray[np.int64]
-    offsets: NDArray[np.int64]
-    hashes: NDArray[np.uint32]
-    state: NDArray[np.uint8]
-    stands_for: NDArray[np.int64]
-
-
-def count_part(
-    part: _Threads, zeros: Callable[..., NDArray[Any]] = np.zeros
-) -> tuple[NDArray[np.uint32], NDArray[np.uint8]]:
-    """In how many of some threads the shingles of a table stand: those slots that are met, and the counts."""
-    slots = len(part.table.keys)
-    counts = zeros(slots, np.uint8)
-    count_threads(
-        *part.table,
-        zeros(slots, np.int32),
-        counts,
-        part.posts,
-        part.thread_offsets,
-        part.first,
-        part.last,
-        part.offsets,
-        part.hashes,
-        part.state,
-        part.stands_for,
-    )
-    met = np.flatnonzero(counts).astype(np.uint32)
-    return met, counts[met]
 
 
 def _across_threads(
@@ -576,8 +320,8 @@ def _fingerprints(
     words = index.offsets, index.hashes, index.state
 
     def parts() -> Iterator[_FingerprintPart]:
-        for first in range(0, posts, _JOB_POSTS):
-            last = min(first + _JOB_POSTS, posts)
+        for first in range(0, posts, JOB_POSTS):
+            last = min(first + JOB_POSTS, posts)
             part = choose(words_of(*words, first, last), chosen)
             yield _FingerprintPart(part, index.threads.thread_of[first:last])
             advance(last - first)

@@ -1,0 +1,245 @@
+"""What repeats because of who or where: signatures of authors, and stock text.
+
+Both are counted over all posts and what earlier runs removed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dedup.config import Quotes
+from dedup.engines.base import Engine
+from dedup.index import Index
+from dedup.quotes import within
+from dedup.quotes.boilerplate import (
+    MOST_COUNTED,
+    StockTable,
+    count_threads,
+    counted_shingles,
+    fill_stock_table,
+    find_signatures,
+    stock_spans,
+)
+from dedup.quotes.spans import NOTHING, SIGNATURE, Passages
+from dedup.stage import SIGNATURE_PIECE
+
+_JOB_WORDS = 1 << 19
+"""Words of the threads that one job takes; changes no result."""
+JOB_POSTS = 1 << 15
+"""Posts that one job takes where they do not go by thread; changes no result."""
+
+
+def thread_jobs(everything: Everything, job_words: int = _JOB_WORDS) -> Iterator[tuple[int, int]]:
+    """Ranges of threads of about equally many words."""
+    offsets = everything.thread_offsets
+    words = np.diff(everything.offsets)[everything.posts]
+    before = np.concatenate([[0], np.cumsum(words)])[offsets]
+    first = 0
+    while first < len(offsets) - 1:
+        last = max(first + 1, int(np.searchsorted(before, before[first] + job_words)))
+        last = min(last, len(offsets) - 1)
+        yield first, last
+        first = last
+
+
+def find_signed(index: Index, settings: Quotes, engine: Engine, advance: Callable[[int], None]) -> Passages:
+    """Signatures: what ends the posts of an author in several threads."""
+    everything, removed, count = _with_removed(index), index.removed, len(index.rank)
+    mine = np.flatnonzero((index.authors >= 0) & ~index.empty & (index.stands_for == np.arange(count)))
+    mine = np.append(mine, count + np.flatnonzero(removed.authors >= 0))
+    authors = np.append(index.authors, removed.authors)
+    # what was removed comes last: it is counted, and nobody's source
+    order = np.lexsort((np.append(index.rank, np.arange(count, len(authors)))[mine], authors[mine]))
+    posts = mine[order]
+    groups = np.flatnonzero(np.diff(authors[posts], prepend=-1, append=-1))
+    words = everything.offsets, index.hashes, index.info, index.state, everything.thread_of
+    cuts = np.searchsorted(groups[:-1], np.arange(0, len(posts), JOB_POSTS))
+    cuts = np.unique(np.append(cuts, len(groups) - 1))
+
+    def of_authors() -> Iterator[_AuthorPosts]:
+        for first, last in pairwise(cuts.tolist()):
+            begin, end = int(groups[first]), int(groups[last])
+            yield _AuthorPosts(posts[begin:end], groups[first : last + 1] - begin, *words)
+
+    step = partial(signatures_of, min_threads=settings.signature_threads)
+    parts: list[NDArray[np.int64]] = []
+    for last, part in zip(cuts[1:], engine.map_parts(step, of_authors()), strict=True):
+        parts.append(part)
+        advance(int(groups[last]) - int(groups[cuts[len(parts) - 1]]))
+    if not parts:
+        return NOTHING
+    found = np.concatenate(parts)
+    within.set_state(index.state, found[:, 1], found[:, 2], np.full(len(found), within.BOILERPLATE, np.uint8))
+    found = _of_posts(found, index)
+    lengths = found[:, 2] - found[:, 1]
+    spans = np.zeros((len(found), within.SPAN_COLUMNS), np.int64)
+    spans[:, within.POST] = found[:, 0]
+    spans[:, within.START] = found[:, 1]
+    spans[:, within.END] = found[:, 2]
+    spans[:, within.SOURCE] = np.searchsorted(index.offsets, found[:, 3], side="right") - 1
+    spans[:, within.MATCHED] = lengths
+    spans[:, within.FLAGS] = within.SAME_AUTHOR | SIGNATURE
+    spans[:, within.FIRST_RUN] = np.arange(len(found))
+    spans[:, within.LAST_RUN] = np.arange(len(found)) + 1
+    return Passages(spans, np.stack([found[:, 1], found[:, 3], lengths], axis=1))
+
+
+class _AuthorPosts(NamedTuple):
+    """Posts of some authors, and what they stand among (see `find_signatures`)."""
+
+    posts: NDArray[np.int64]
+    group_offsets: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+    hashes: NDArray[np.uint32]
+    info: NDArray[np.uint16]
+    state: NDArray[np.uint8]
+    threads: NDArray[np.int64]
+
+
+def signatures_of(part: _AuthorPosts, min_threads: int) -> NDArray[np.int64]:
+    """The signatures of some authors, as `find_signatures` gives them."""
+    rounds: list[NDArray[np.int64]] = []
+    while not rounds or len(rounds[-1]):  # what stands above one signature may be another
+        rounds.append(find_signatures(*part, min_threads))
+    return np.concatenate(rounds)
+
+
+class Everything(NamedTuple):
+    """All posts, and behind them the removed pieces, as those who count in how many threads words stand
+    see them. posts: int64, by thread; thread_offsets: int64 [threads + 1]; offsets: of their words."""
+
+    posts: NDArray[np.int64]
+    thread_offsets: NDArray[np.int64]
+    thread_of: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+    stands_for: NDArray[np.int64]
+
+
+def posts_alone(index: Index) -> Everything:
+    threads = index.threads
+    return Everything(threads.posts, threads.offsets, threads.thread_of, index.offsets, index.stands_for)
+
+
+def _with_removed(index: Index) -> Everything:
+    threads, removed, count = index.threads, index.removed, len(index.rank)
+    if not len(removed.kinds):
+        return posts_alone(index)
+    keep = index.scratch.copy
+    thread_of = keep(np.append(threads.thread_of, removed.threads))
+    placed = np.append(threads.posts, count + np.flatnonzero(removed.threads >= 0))
+    posts = keep(placed[np.argsort(thread_of[placed], kind="stable")])
+    return Everything(
+        posts,
+        keep(np.searchsorted(thread_of[posts], np.arange(int(thread_of.max(initial=-1)) + 2))),
+        thread_of,
+        keep(np.append(index.offsets, removed.offsets[1:])),
+        keep(np.append(index.stands_for, np.arange(count, len(thread_of)))),
+    )
+
+
+def _of_posts(found: NDArray[np.int64], index: Index) -> NDArray[np.int64]:
+    """The signatures of posts, of all that `find_signatures` found; those of removed pieces are out of the
+    way, and one that no post has any more is none."""
+    removed, end = index.removed, int(index.offsets[-1])
+    gone = index.state[end:]
+    gone[np.repeat(removed.kinds == SIGNATURE_PIECE, np.diff(removed.offsets))] = within.BOILERPLATE
+    of_posts, has_source = found[:, 0] < len(index.rank), found[:, 3] < end
+    for start, stop in found[of_posts & ~has_source][:, 1:3].tolist():
+        index.state[start:stop] = within.OWN
+    return found[of_posts & has_source]
+
+
+def without_stock(
+    passages: Passages, index: Index, settings: Quotes, engine: Engine, advance: Callable[[int], None]
+) -> Passages:
+    """Passages without stock text, whose words are own words again."""
+    spans = passages.spans
+    # quoted openly, or more of what is quoted openly
+    announced = spans[:, within.FLAGS] & (within.ATTRIBUTED | within.IN_MARK | within.CHROME_BEFORE) != 0
+    couples = spans[:, within.POST] * len(index.rank) + spans[:, within.SOURCE]
+    announced |= np.isin(couples, couples[announced])
+    doubtful = np.flatnonzero(~announced & (spans[:, within.SOURCE] >= 0))
+    if not len(doubtful):
+        return passages
+    everything, removed = _with_removed(index), index.removed
+    starts, ends = spans[doubtful, within.START], spans[doubtful, within.END]
+    total, short, shortest = counted_shingles(starts, ends)
+    slots = 1 << max(6, int(1.5 * total).bit_length())
+    zeros = index.scratch.zeros
+    short_bits = np.zeros(1 << int(short).bit_length(), np.uint64)
+    table = StockTable(zeros(slots, np.uint64), zeros(slots // 16, np.uint64), short_bits, shortest)
+    fill_stock_table(starts, ends, index.hashes, shortest, table.keys, table.bits, table.short_bits)
+
+    words = (
+        everything.posts,
+        everything.thread_offsets,
+        everything.offsets,
+        index.hashes,
+        index.state,
+        everything.stands_for,
+    )
+    # each job counts in arrays of its own, so there are no more of them than run at the same time
+    jobs = list(thread_jobs(everything, len(index.hashes) // engine.parts + 1))
+    parts = (_Threads(table, first, last, *words) for first, last in jobs)
+    # elsewhere they are in memory
+    count = count_part if engine.shared else partial(count_part, zeros=zeros)
+    counts = zeros(slots, np.uint8)
+    for (first, last), part in zip(jobs, engine.map_parts(count, parts), strict=True):
+        slots_met, met = part
+        counts[slots_met] = np.minimum(counts[slots_met].astype(np.int64) + met, MOST_COUNTED)
+        advance(int(np.diff(index.threads.offsets)[first:last].sum()))
+
+    def is_stock(starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.bool_]:
+        stock: NDArray[np.bool_] = stock_spans(
+            starts, ends, table.keys, counts, index.hashes, settings.stock_threads
+        )
+        return stock
+
+    stock = doubtful[is_stock(starts, ends)]
+    removed.stock[:] = is_stock(removed.offsets[:-1], removed.offsets[1:])
+    for start, end in spans[stock][:, [within.START, within.END]].tolist():
+        index.state[start:end] = within.OWN
+    return Passages(np.delete(spans, stock, axis=0), passages.runs)
+
+
+class _Threads(NamedTuple):
+    """Some of all threads, and what is counted in them (see `count_threads`)."""
+
+    table: StockTable
+    first: int
+    last: int
+    posts: NDArray[np.int64]
+    thread_offsets: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+    hashes: NDArray[np.uint32]
+    state: NDArray[np.uint8]
+    stands_for: NDArray[np.int64]
+
+
+def count_part(
+    part: _Threads, zeros: Callable[..., NDArray[Any]] = np.zeros
+) -> tuple[NDArray[np.uint32], NDArray[np.uint8]]:
+    """In how many of some threads the shingles of a table stand: those slots that are met, and the counts."""
+    slots = len(part.table.keys)
+    counts = zeros(slots, np.uint8)
+    count_threads(
+        *part.table,
+        zeros(slots, np.int32),
+        counts,
+        part.posts,
+        part.thread_offsets,
+        part.first,
+        part.last,
+        part.offsets,
+        part.hashes,
+        part.state,
+        part.stands_for,
+    )
+    met = np.flatnonzero(counts).astype(np.uint32)
+    return met, counts[met]
