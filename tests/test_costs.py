@@ -54,7 +54,7 @@ LINES_PER_KB = {
     "normalize": 18_000,
     "writers": 14_000,
     "ids": 6_000,
-    "readers": 4_500,
+    "readers": 800,
 }
 """Executed lines for a thousand bytes more of JSON lines, by step."""
 OTHER_LINES_PER_KB = 3_700

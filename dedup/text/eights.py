@@ -83,11 +83,10 @@ def below(word: np.uint64, byte: int) -> np.uint64:
 @helper
 def find(data: NDArray[np.uint8], at: Int, end: Int, byte: Int) -> Int:
     """Where a byte stands first from `at` on; `end` where it does not, `at` where that is behind it."""
-    while at + SIZE <= end:
-        found = equal(load(data, at), byte)
-        if found != 0:
-            return at + first(found)
+    while at + SIZE <= end and equal(load(data, at), byte) == 0:
         at += SIZE
+    if at + SIZE <= end:
+        return at + first(equal(load(data, at), byte))
     while at < end and data[at] != byte:
         at += 1
     return at

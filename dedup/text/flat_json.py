@@ -301,11 +301,10 @@ def _run_ends(word: np.uint64, refused: np.uint64) -> np.uint64:
 @helper
 def _run(data: NDArray[np.uint8], at: int, end: int, refused: np.uint64) -> int:
     """The offset behind the bytes that stand for themselves in a string."""
-    while at + eights.SIZE <= end:
-        found = _run_ends(eights.load(data, at), refused)
-        if found != 0:
-            return at + int(eights.first(found))
+    while at + eights.SIZE <= end and _run_ends(eights.load(data, at), refused) == 0:
         at += eights.SIZE
+    if at + eights.SIZE <= end:
+        return at + int(eights.first(_run_ends(eights.load(data, at), refused)))
     while at < end and _run_ends(_FILLER | np.uint64(data[at]), refused) == 0:
         at += 1
     return at
