@@ -33,7 +33,7 @@ def end_on_signals() -> None:
     told, tell = os.pipe()
     os.set_blocking(tell, False)
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: None)
+        signal.signal(number, _do_no_more)
     signal.set_wakeup_fd(tell)
     threading.Thread(target=_end_when, args=(told,), name="signals", daemon=True).start()
 
@@ -80,16 +80,23 @@ def temporary_folder(prefix: str) -> Iterator[Path]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
+def _do_no_more(*_: object) -> None:
+    """Hold the main thread, which else might have another last word: what it waits for gets the signal, too."""
+    threading.Event().wait()
+
+
 def _end_when(told: int) -> None:
     ends = {signal.SIGINT: ("interrupted.", INTERRUPTED), signal.SIGTERM: ("ended by a signal.", TERMINATED)}
     while (number := os.read(told, 1)[0]) not in ends:
         pass
     message, code = ends[signal.Signals(number)]
     show_cursor = "\r\x1b[K\x1b[?25h" if sys.stderr.isatty() else ""  # after progress bars
-    os.write(2, f"{show_cursor}dedup: {' '.join(filter(None, [message, *_hints]))}\n".encode())
-    for path in list(_unfinished):
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
-    os._exit(code)
+    try:
+        os.write(2, f"{show_cursor}dedup: {' '.join(filter(None, [message, *_hints]))}\n".encode())
+        for path in list(_unfinished):
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+    finally:  # nobody reads standard error any more, or a file cannot be removed
+        os._exit(code)
