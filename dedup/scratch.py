@@ -28,9 +28,14 @@ from dedup.readers.sources import STANDARD_INPUT, Source, size_of
 from dedup.writers.atomic import disk_errors
 
 _STATM = Path("/proc/self/statm")
-_LOOK_SECONDS = 0.03
+_LOOK_SECONDS = 0.01
+_OTHERS_BYTES = 256 << 20
+"""What other processes take of a run's memory while arrays are worked on here: they idle."""
 _SHARED_BYTES = 1 << 16
 """A smaller array is in memory, and travels as it is."""
+_LEAST_SHARE, _REST_SECONDS = 4, 0.03
+"""To read again what was let go of takes time, so such a share of the memory is left to it in any case, and
+so long."""
 _NO_RESERVE = getattr(mmap, "MAP_NORESERVE", 0x4000 if sys.platform == "linux" else 0)
 """No memory is set aside for pages that nobody writes to. Python knows the name from 3.13 on."""
 _DISK_FACTOR, _UNPACKED = 6, 4
@@ -86,10 +91,10 @@ class Scratch:
     """
 
     def __init__(self, folder: Path, memory: int = 1 << 30, shared: Path | None = None) -> None:
+        self.memory = memory
         self._folder = folder if shared is None else shared
         self._is_shared = shared is not None
         self._in_memory_bytes = memory // 32 if shared is None else _SHARED_BYTES
-        self._resident_bytes = memory // 2
         self._maps: list[weakref.ref[mmap.mmap]] = []
 
     def zeros(self, shape: int | tuple[int, ...], kind: npt.DTypeLike) -> npt.NDArray[Any]:
@@ -117,8 +122,7 @@ class Scratch:
         else:
             Path(name).unlink(missing_ok=True)
         if not self._maps and _STATM.exists():  # on Linux
-            watch = weakref.ref(self), self._resident_bytes
-            threading.Thread(target=_watch, args=watch, name="scratch", daemon=True).start()
+            threading.Thread(target=_watch, args=[weakref.ref(self)], name="scratch", daemon=True).start()
         self._maps.append(weakref.ref(mapped))
         return np.frombuffer(mapped, kind).reshape(shape)
 
@@ -175,17 +179,21 @@ def open_place(place: Place, shape: tuple[int, ...], kind: npt.DTypeLike) -> npt
     return np.frombuffer(mapped, kind, offset=before).reshape(shape)
 
 
-def _watch(watched: weakref.ref[Scratch], most: int) -> None:
-    """Let go of the arrays whenever more than `most` bytes of files have come into memory since."""
-    before = _mapped_bytes()
+def _watch(watched: weakref.ref[Scratch]) -> None:
+    """Let go of the arrays whenever this process takes too much memory, and it would help."""
+    least, rests_until = _mapped_and_other_bytes()[0], 0.0
     while (scratch := watched()) is not None:
-        if _mapped_bytes() - before > most:
+        mapped, other = _mapped_and_other_bytes()
+        least = min(least, mapped)
+        room = max(scratch.memory - _OTHERS_BYTES - other, least + scratch.memory // _LEAST_SHARE)
+        if mapped > room and time.monotonic() > rests_until:
             scratch.let_go()
-            before = _mapped_bytes()
+            rests_until = time.monotonic() + _REST_SECONDS
         del scratch
         time.sleep(_LOOK_SECONDS)
 
 
-def _mapped_bytes() -> int:
-    """How much of this process's memory shows files."""
-    return int(_STATM.read_text().split()[2]) * mmap.PAGESIZE
+def _mapped_and_other_bytes() -> tuple[int, int]:
+    """How much of this process's memory shows files, and how much does not."""
+    _, resident, mapped, *_ = map(int, _STATM.read_text().split())
+    return mapped * mmap.PAGESIZE, (resident - mapped) * mmap.PAGESIZE

@@ -81,7 +81,7 @@ def temporary_folder(prefix: str) -> Iterator[Path]:
 
 
 def _do_no_more(*_: object) -> None:
-    """Hold the main thread, which else might have another last word: what it waits for gets the signal, too."""
+    """Hold the main thread: what it waits for gets the signal, too, and it would tell of an error."""
     threading.Event().wait()
 
 

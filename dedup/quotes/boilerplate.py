@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
-from dedup.arrays import Bytes, Int, Int32s, Int64s, UInt16s, UInt32s, UInt64s, helper
+from dedup.arrays import Bytes, Flags, Int, Int32s, Int64s, UInt16s, UInt32s, UInt64s, helper
 from dedup.quotes.align import evidence_of
 from dedup.quotes.within import BOILERPLATE
 from dedup.text.shingles import shingle_hash
@@ -29,8 +29,63 @@ SAMPLED_FROM_WORDS = 64
 STOCK_SAMPLE = 8
 MOST_COUNTED = 255
 """Threads that are counted of a shingle; `stock_threads` is less."""
+_NO_WORDS = np.uint64(7)
 _BLOCK: Int = np.int64(1024)
 """Shingles of a post that are looked up in the filter before any of them in the table."""
+
+
+@njit(nogil=True, cache=True)
+def end_alike(
+    posts: Int64s,
+    authors: Int32s,
+    offsets: Int64s,
+    hashes: UInt32s,
+    info: UInt16s,
+    state: Bytes,
+    min_posts: Int,
+) -> Any:
+    """Which posts may have a signature: those whose last line ends so many posts of their author.
+
+    posts: int64 [n], of known authors. A few others may be among them. Returns bool [n].
+    It goes through the words as they lie; `find_signatures` has to jump from post to post.
+    """
+    bits = 6
+    while 1 << bits < 4 * posts.shape[0]:
+        bits += 1
+    most = min(min_posts, 255)
+    counts = np.zeros(1 << bits, np.uint8)
+    cells = np.full(posts.shape[0], -1, np.int64)
+    for i in range(posts.shape[0]):
+        begin = offsets[posts[i]]
+        end = _end_above(begin, offsets[posts[i] + 1], state)
+        mixed = _NO_WORDS
+        at = end - 1
+        while at > begin and end - at <= MOST_SIGNATURE_WORDS:
+            mixed = _with_word(mixed, hashes[at])
+            if info[at] & LINE_START:
+                cells[i] = np.int64(_with_word(mixed, np.uint32(authors[posts[i]])) >> np.uint64(64 - bits))
+                counts[cells[i]] += counts[cells[i]] < most
+                break
+            at -= 1
+    alike = np.zeros(posts.shape[0], np.bool_)
+    for i in range(posts.shape[0]):
+        alike[i] = cells[i] >= 0 and counts[cells[i]] >= most
+    return alike
+
+
+@helper
+def _end_above(begin: Int, end: Int, state: Bytes) -> Any:
+    """Where a post ends that has a signature below, found before."""
+    while end > begin and state[end - 1] == BOILERPLATE:
+        end -= 1
+    return end
+
+
+@helper
+def _with_word(mixed: np.uint64, word: np.uint32) -> Any:
+    """The hash of words, from the last one up, with one more."""
+    mixed = (mixed ^ np.uint64(word)) * MIX
+    return mixed ^ (mixed >> np.uint64(29))
 
 
 @njit(nogil=True, cache=True)
@@ -70,18 +125,15 @@ def find_signatures(
             for p in range(first, last):
                 post = posts[p]
                 begin = offsets[post]
-                end = offsets[post + 1]
-                while end > begin and state[end - 1] == BOILERPLATE:
-                    end -= 1  # one was found below before
-                mixed = np.uint64(7)
+                end = _end_above(begin, offsets[post + 1], state)
+                mixed = _NO_WORDS
                 lines = 0
                 best = np.int64(-1)
                 ruled = False
                 best_slot = np.uint64(0)
                 at = end - 1
                 while at > begin and lines < MOST_SIGNATURE_LINES and end - at <= MOST_SIGNATURE_WORDS:
-                    mixed = (mixed ^ np.uint64(hashes[at])) * MIX
-                    mixed ^= mixed >> np.uint64(29)
+                    mixed = _with_word(mixed, hashes[at])
                     if info[at] & LINE_START:
                         lines += 1
                         slot = mixed & mask
@@ -127,13 +179,16 @@ def find_signatures(
 
 
 class StockTable(NamedTuple):
-    """The shingles of doubtful passages whose threads are counted.
+    """The shingles of doubtful passages whose threads are counted, or an equal share of them.
 
-    keys: uint64 [slots], by open addressing, 0 where empty. bits: uint64, a bit filter of the keys, as most
-    shingles of the posts are none of them. short_bits: uint64, one of how passages begin that are shorter
-    than a shingle: by a hash of their first `shortest` words.
+    share: which of so many `shares`, by the shingle's hash. keys: uint64 [slots], by open addressing, 0
+    where empty. bits: uint64, a bit filter of the keys, as most shingles of the posts are none of them.
+    short_bits: uint64, one of how passages begin that are shorter than a shingle: by a hash of their first
+    `shortest` words.
     """
 
+    share: Int
+    shares: Int
     keys: UInt64s
     bits: UInt64s
     short_bits: UInt64s
@@ -160,10 +215,12 @@ def fill_stock_table(
     starts: Int64s,
     ends: Int64s,
     hashes: UInt32s,
-    shortest: Int,
+    share: Int,
+    shares: Int,
     keys: UInt64s,
     bits: UInt64s,
     short_bits: UInt64s,
+    shortest: Int,
 ) -> None:
     """Put the shingles of passages (int64 [n], word positions each) into a `StockTable`."""
     mask = np.uint64(keys.shape[0] - 1)
@@ -172,7 +229,7 @@ def fill_stock_table(
         words = min(ends[i] - starts[i], np.int64(STOCK_SHINGLE_WORDS))
         for at in range(starts[i], ends[i] - words + 1):
             key = shingle_hash(hashes, at, words)
-            if long_one and not _is_sampled(key):
+            if (long_one and not _is_sampled(key)) or not _is_in(key, share, shares):
                 continue
             keys[find_slot(keys, mask, key)] = key
             _set_bit(bits, key)
@@ -183,6 +240,12 @@ def fill_stock_table(
 @helper
 def _is_sampled(key: np.uint64) -> Any:
     return (key >> np.uint64(40)) % np.uint64(STOCK_SAMPLE) == 0
+
+
+@helper
+def _is_in(key: np.uint64, share: Int, shares: Int) -> Any:
+    """Whether a shingle is counted in this share."""
+    return ((key >> np.uint64(32)) * np.uint64(shares)) >> np.uint64(32) == np.uint64(share)
 
 
 @helper
@@ -199,6 +262,8 @@ def _has_bit(bits: UInt64s, key: np.uint64) -> Any:
 
 @njit(nogil=True, cache=True)
 def count_threads(
+    share: Int,
+    shares: Int,
     keys: UInt64s,
     bits: UInt64s,
     short_bits: UInt64s,
@@ -230,11 +295,17 @@ def count_threads(
             begin = offsets[posts[p]]
             end = offsets[posts[p] + 1]
             for block in range(begin, end - width + 1, _BLOCK):
-                found = 0  # without a branch, so that the reads of the filter overlap
+                # without branches, so that reads overlap; of the filter those that this share may hold
+                asked: Int = 0
                 for at in range(block, min(block + _BLOCK, end - width + 1)):
                     key = shingle_hash(hashes, at, width)
+                    likely[asked] = key
+                    asked += _is_in(key, share, shares) & (state[at] != BOILERPLATE)
+                found: Int = 0
+                for i in range(asked):
+                    key = likely[i]
                     likely[found] = key
-                    found += _has_bit(bits, key) & np.uint64(state[at] != BOILERPLATE)
+                    found += np.int64(_has_bit(bits, key))
                 for i in range(found):
                     _count(keys, mask, likely[i], thread, last_seen, counts)
             if shortest == width:
@@ -242,7 +313,9 @@ def count_threads(
             for at in range(begin, end - shortest + 1):
                 if _has_bit(short_bits, shingle_hash(hashes, at, shortest)) and state[at] != BOILERPLATE:
                     for words in range(shortest, min(width - 1, end - at) + 1):
-                        _count(keys, mask, shingle_hash(hashes, at, words), thread, last_seen, counts)
+                        key = shingle_hash(hashes, at, words)
+                        if _is_in(key, share, shares):
+                            _count(keys, mask, key, thread, last_seen, counts)
 
 
 @helper
@@ -256,24 +329,32 @@ def _count(
 
 
 @njit(nogil=True, cache=True)
-def stock_spans(
-    starts: Int64s, ends: Int64s, keys: UInt64s, counts: Bytes, hashes: UInt32s, most_threads: Int
-) -> Any:
-    """Which passages are stock text: half of their shingles stand in too many threads. Returns bool [n]."""
-    mask = np.uint64(keys.shape[0] - 1)
-    stock = np.zeros(starts.shape[0], np.bool_)
+def meet_stock(
+    starts: Int64s,
+    ends: Int64s,
+    table: StockTable,
+    counts: Bytes,
+    hashes: UInt32s,
+    most_threads: Int,
+    common: Int64s,
+    counted: Int64s,
+) -> None:
+    """Add to `counted` (int64 [n]) the shingles of each passage that the table counts, and to `common`
+    those of them that stand in more threads than `most_threads`."""
+    mask = np.uint64(table.keys.shape[0] - 1)
     for i in range(starts.shape[0]):
         long_one = ends[i] - starts[i] >= SAMPLED_FROM_WORDS
         words = min(ends[i] - starts[i], np.int64(STOCK_SHINGLE_WORDS))
-        common = 0
-        shingles = 0
         for at in range(starts[i], ends[i] - words + 1):
             key = shingle_hash(hashes, at, words)
-            if not long_one or _is_sampled(key):
-                shingles += 1
-                common += counts[find_slot(keys, mask, key)] > most_threads
-        stock[i] = shingles > 0 and 2 * common >= shingles
-    return stock
+            if (not long_one or _is_sampled(key)) and _is_in(key, table.share, table.shares):
+                counted[i] += 1
+                common[i] += counts[find_slot(table.keys, mask, key)] > most_threads
+
+
+def is_stock(common: Int64s, counted: Int64s) -> Flags:
+    """Which passages are stock text: half of their shingles stand in too many threads."""
+    return (counted > 0) & (2 * common >= counted)
 
 
 @helper

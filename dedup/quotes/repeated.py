@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,15 +22,20 @@ from dedup.quotes.boilerplate import (
     StockTable,
     count_threads,
     counted_shingles,
+    end_alike,
     fill_stock_table,
     find_signatures,
-    stock_spans,
+    is_stock,
+    meet_stock,
 )
-from dedup.quotes.spans import NOTHING, SIGNATURE, Passages
+from dedup.quotes.spans import SIGNATURE, Passages
 from dedup.stage import SIGNATURE_PIECE
 
 _JOB_WORDS = 1 << 19
 """Words of the threads that one job takes; changes no result."""
+_NONE = np.zeros((0, 4), np.int64)
+_SLOT_BYTES, _COUNT_BYTES = 10, 5
+"""Bytes of a slot of the shingles that are counted, and of each job that counts them."""
 JOB_POSTS = 1 << 15
 """Posts that one job takes where they do not go by thread; changes no result."""
 
@@ -51,32 +56,27 @@ def thread_jobs(everything: Everything, job_words: int = _JOB_WORDS) -> Iterator
 def find_signed(index: Index, settings: Quotes, engine: Engine, advance: Callable[[int], None]) -> Passages:
     """Signatures: what ends the posts of an author in several threads."""
     everything, removed, count = _with_removed(index), index.removed, len(index.rank)
-    mine = np.flatnonzero((index.authors >= 0) & ~index.empty & (index.stands_for == np.arange(count)))
-    mine = np.append(mine, count + np.flatnonzero(removed.authors >= 0))
+    posts = np.flatnonzero((index.authors >= 0) & ~index.empty & (index.stands_for == np.arange(count)))
+    posts = np.append(posts, count + np.flatnonzero(removed.authors >= 0))
     authors = np.append(index.authors, removed.authors)
     # what was removed comes last: it is counted, and nobody's source
-    order = np.lexsort((np.append(index.rank, np.arange(count, len(authors)))[mine], authors[mine]))
-    posts = mine[order]
-    groups = np.flatnonzero(np.diff(authors[posts], prepend=-1, append=-1))
+    ranks = np.append(index.rank, np.arange(count, len(authors)))
     words = everything.offsets, index.hashes, index.info, index.state, everything.thread_of
-    cuts = np.searchsorted(groups[:-1], np.arange(0, len(posts), JOB_POSTS))
-    cuts = np.unique(np.append(cuts, len(groups) - 1))
-
-    def of_authors() -> Iterator[_AuthorPosts]:
-        for first, last in pairwise(cuts.tolist()):
-            begin, end = int(groups[first]), int(groups[last])
-            yield _AuthorPosts(posts[begin:end], groups[first : last + 1] - begin, *words)
-
     step = partial(signatures_of, min_threads=settings.signature_threads)
-    parts: list[NDArray[np.int64]] = []
-    for last, part in zip(cuts[1:], engine.map_parts(step, of_authors()), strict=True):
-        parts.append(part)
-        advance(int(groups[last]) - int(groups[cuts[len(parts) - 1]]))
-    if not parts:
-        return NOTHING
-    found = np.concatenate(parts)
-    within.set_state(index.state, found[:, 1], found[:, 2], np.full(len(found), within.BOILERPLATE, np.uint8))
-    found = _of_posts(found, index)
+    rounds = [_NONE]
+    advance(len(posts))
+    while len(posts):  # what stands above one signature may be another
+        likely = posts[end_alike(posts, authors, *words[:4], settings.signature_threads)]
+        likely = likely[np.lexsort((ranks[likely], authors[likely]))]
+        jobs = (_AuthorPosts(posts, groups, *words) for posts, groups in _by_author(likely, authors[likely]))
+        found = np.concatenate([_NONE, *engine.map_parts(step, jobs)])
+        kinds = np.full(len(found), within.BOILERPLATE, np.uint8)
+        within.set_state(index.state, found[:, 1], found[:, 2], kinds)
+        rounds.append(found)
+        signed = np.zeros(int(authors.max()) + 1, np.bool_)
+        signed[authors[found[:, 0]]] = True
+        posts = posts[signed[authors[posts]]]
+    found = _of_posts(np.concatenate(rounds), index)
     lengths = found[:, 2] - found[:, 1]
     spans = np.zeros((len(found), within.SPAN_COLUMNS), np.int64)
     spans[:, within.POST] = found[:, 0]
@@ -88,6 +88,17 @@ def find_signed(index: Index, settings: Quotes, engine: Engine, advance: Callabl
     spans[:, within.FIRST_RUN] = np.arange(len(found))
     spans[:, within.LAST_RUN] = np.arange(len(found)) + 1
     return Passages(spans, np.stack([found[:, 1], found[:, 3], lengths], axis=1))
+
+
+def _by_author(
+    posts: NDArray[np.int64], authors: NDArray[np.int32]
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Posts (int64 [n], by author) in pieces of whole authors, and where each author's begin in a piece."""
+    groups = np.flatnonzero(np.diff(authors, prepend=-1, append=-1))
+    cuts = np.searchsorted(groups[:-1], np.arange(0, len(posts), JOB_POSTS))
+    for first, last in pairwise(np.unique(np.append(cuts, len(groups) - 1)).tolist()):
+        begin, end = int(groups[first]), int(groups[last])
+        yield posts[begin:end], groups[first : last + 1] - begin
 
 
 class _AuthorPosts(NamedTuple):
@@ -104,10 +115,8 @@ class _AuthorPosts(NamedTuple):
 
 def signatures_of(part: _AuthorPosts, min_threads: int) -> NDArray[np.int64]:
     """The signatures of some authors, as `find_signatures` gives them."""
-    rounds: list[NDArray[np.int64]] = []
-    while not rounds or len(rounds[-1]):  # what stands above one signature may be another
-        rounds.append(find_signatures(*part, min_threads))
-    return np.concatenate(rounds)
+    found: NDArray[np.int64] = find_signatures(*part, min_threads)
+    return found
 
 
 class Everything(NamedTuple):
@@ -170,12 +179,9 @@ def without_stock(
     everything, removed = _with_removed(index), index.removed
     starts, ends = spans[doubtful, within.START], spans[doubtful, within.END]
     total, short, shortest = counted_shingles(starts, ends)
-    slots = 1 << max(6, int(1.5 * total).bit_length())
-    zeros = index.scratch.zeros
-    short_bits = np.zeros(1 << int(short).bit_length(), np.uint64)
-    table = StockTable(zeros(slots, np.uint64), zeros(slots // 16, np.uint64), short_bits, shortest)
-    fill_stock_table(starts, ends, index.hashes, shortest, table.keys, table.bits, table.short_bits)
-
+    slots, shares = _size_of_table(total, index, engine)
+    # where tasks run elsewhere, what they look up travels as a file
+    zeros = index.scratch.zeros if engine.shared else np.zeros
     words = (
         everything.posts,
         everything.thread_offsets,
@@ -186,26 +192,38 @@ def without_stock(
     )
     # each job counts in arrays of its own, so there are no more of them than run at the same time
     jobs = list(thread_jobs(everything, len(index.hashes) // engine.parts + 1))
-    parts = (_Threads(table, first, last, *words) for first, last in jobs)
-    # elsewhere they are in memory
-    count = count_part if engine.shared else partial(count_part, zeros=zeros)
-    counts = zeros(slots, np.uint8)
-    for (first, last), part in zip(jobs, engine.map_parts(count, parts), strict=True):
-        slots_met, met = part
-        counts[slots_met] = np.minimum(counts[slots_met].astype(np.int64) + met, MOST_COUNTED)
-        advance(int(np.diff(index.threads.offsets)[first:last].sum()))
-
-    def is_stock(starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.bool_]:
-        stock: NDArray[np.bool_] = stock_spans(
-            starts, ends, table.keys, counts, index.hashes, settings.stock_threads
+    passages_met = np.zeros((2, len(doubtful)), np.int64)
+    removed_met = np.zeros((2, len(removed.kinds)), np.int64)
+    for share in range(shares):
+        short_bits = np.zeros(1 << int(short).bit_length(), np.uint64)
+        table = StockTable(
+            share, shares, zeros(slots, np.uint64), zeros(slots // 16, np.uint64), short_bits, shortest
         )
-        return stock
-
-    stock = doubtful[is_stock(starts, ends)]
-    removed.stock[:] = is_stock(removed.offsets[:-1], removed.offsets[1:])
+        fill_stock_table(starts, ends, index.hashes, *table)
+        counts = np.zeros(slots, np.uint8)
+        parts = (_Threads(table, first, last, *words) for first, last in jobs)
+        for (first, last), part in zip(jobs, engine.map_parts(count_part, parts), strict=True):
+            slots_met, met = part
+            counts[slots_met] = np.minimum(counts[slots_met].astype(np.int64) + met, MOST_COUNTED)
+            posts = int(np.diff(index.threads.offsets)[first:last].sum())
+            advance(posts * (share + 1) // shares - posts * share // shares)
+        common = table, counts, index.hashes, settings.stock_threads
+        meet_stock(starts, ends, *common, *passages_met)
+        meet_stock(removed.offsets[:-1], removed.offsets[1:], *common, *removed_met)
+    stock = doubtful[is_stock(*passages_met)]
+    removed.stock[:] = is_stock(*removed_met)
     for start, end in spans[stock][:, [within.START, within.END]].tolist():
         index.state[start:end] = within.OWN
     return Passages(np.delete(spans, stock, axis=0), passages.runs)
+
+
+def _size_of_table(shingles: int, index: Index, engine: Engine) -> tuple[int, int]:
+    """Slots of the tables that so many shingles are counted in, and how many such tables, one after the
+    other: each fits a part of the memory, with what the jobs count in."""
+    slots, shares = 1 << max(6, int(1.5 * shingles).bit_length()), 1
+    while slots * (_SLOT_BYTES + _COUNT_BYTES * engine.parts) > index.scratch.memory // 4:
+        slots, shares = slots // 2, shares * 2
+    return slots, shares
 
 
 class _Threads(NamedTuple):
@@ -222,15 +240,13 @@ class _Threads(NamedTuple):
     stands_for: NDArray[np.int64]
 
 
-def count_part(
-    part: _Threads, zeros: Callable[..., NDArray[Any]] = np.zeros
-) -> tuple[NDArray[np.uint32], NDArray[np.uint8]]:
+def count_part(part: _Threads) -> tuple[NDArray[np.uint32], NDArray[np.uint8]]:
     """In how many of some threads the shingles of a table stand: those slots that are met, and the counts."""
     slots = len(part.table.keys)
-    counts = zeros(slots, np.uint8)
+    counts = np.zeros(slots, np.uint8)
     count_threads(
         *part.table,
-        zeros(slots, np.int32),
+        np.zeros(slots, np.int32),
         counts,
         part.posts,
         part.thread_offsets,
