@@ -13,7 +13,7 @@ from dedup.config import Config
 from dedup.outputs import read_corpus
 from dedup.passages import find_quotes
 from dedup.pipeline import clean
-from dedup.quotes import find
+from dedup.quotes import find, repeated
 
 SAID = {
     "en": "The third kiln shelf cracked again last night, right along the line that we glued in March.",
@@ -335,3 +335,30 @@ def test_how_many_seeds_a_job_takes_changes_nothing(seeds: int, monkeypatch: pyt
     assert {row["id"] for row in whole} == {"4", "5", "6", "7"}
     monkeypatch.setattr(find, "_JOB_SEEDS", seeds)
     assert found_in(*posts, thread=None) == whole
+
+
+def test_in_how_many_tables_stock_text_is_counted_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Copies within four words, of a line and of more than a sampled passage: in one thread and in many."""
+    long_one = " ".join(f"{word}{turn}" for turn in range(5) for word in SAID["en"].split(" "))
+    said = [SAID["en"], SAID["de"], long_one]
+    records = []
+    for thread in range(Config().quotes.stock_threads + 2):
+        for n, text in enumerate(said if thread else [*said, ANSWER]):
+            for author in ("ann", "bob"):
+                own = " ".join(f"walnut{thread}x{n}{author}{word}" for word in range(9))
+                post = {"id": f"{thread}-{n}-{author}", "author": author, "thread_id": str(thread)}
+                records.append({**post, "text": f"{text}\n\n{own}"})
+    whole = find_quotes(records)
+    stock = {row["id"] for row in whole.to_pylist() if row["source_id"] is not None}
+    assert "0-3-bob" in stock and "1-0-bob" not in stock
+    table, tables = repeated.StockTable, set()
+
+    def note(share: int, *others: Any) -> Any:
+        tables.add(share)
+        return table(share, *others)
+
+    monkeypatch.setattr(repeated, "_LEAST_SLOTS", 256)
+    monkeypatch.setattr(repeated, "_SLOT_BYTES", 1 << 26)
+    monkeypatch.setattr(repeated, "StockTable", note)
+    assert find_quotes(records).equals(whole)
+    assert len(tables) > 3

@@ -34,6 +34,8 @@ from dedup.stage import SIGNATURE_PIECE
 _JOB_WORDS = 1 << 19
 """Words of the threads that one job takes; changes no result."""
 _NONE = np.zeros((0, 4), np.int64)
+_LEAST_SLOTS = 1 << 16
+"""So many that chance does not fill one of several tables."""
 _SLOT_BYTES, _COUNT_BYTES = 10, 5
 """Bytes of a slot of the shingles that are counted, and of each job that counts them."""
 JOB_POSTS = 1 << 15
@@ -221,7 +223,10 @@ def _size_of_table(shingles: int, index: Index, engine: Engine) -> tuple[int, in
     """Slots of the tables that so many shingles are counted in, and how many such tables, one after the
     other: each fits a part of the memory, with what the jobs count in."""
     slots, shares = 1 << max(6, int(1.5 * shingles).bit_length()), 1
-    while slots * (_SLOT_BYTES + _COUNT_BYTES * engine.parts) > index.scratch.memory // 4:
+    while (
+        slots > _LEAST_SLOTS
+        and slots * (_SLOT_BYTES + _COUNT_BYTES * engine.parts) > index.scratch.memory // 4
+    ):
         slots, shares = slots // 2, shares * 2
     return slots, shares
 
