@@ -41,3 +41,26 @@ def grow_rows(rows: Int64s) -> Any:
     bigger = np.empty((rows.shape[0] * 2, rows.shape[1]), rows.dtype)
     bigger[: rows.shape[0]] = rows
     return bigger
+
+
+@helper
+def note_seen(keys: UInt64s, once: UInt64s, twice: UInt64s) -> None:
+    """Note hashes in two bit filters of one size, a power of two: what was seen, and what more than once."""
+    mask = np.uint64(once.shape[0] * 64 - 1)
+    for key in keys:
+        bit = (key >> np.uint64(20)) & mask
+        one = np.uint64(1) << (bit & np.uint64(63))
+        cell = bit >> np.uint64(6)
+        twice[cell] |= once[cell] & one
+        once[cell] |= one
+
+
+@njit(nogil=True, cache=True)
+def were_repeated(keys: UInt64s, twice: UInt64s) -> Any:
+    """Which hashes may have been noted more than once (all that were, and a few others): bool [keys]."""
+    mask = np.uint64(twice.shape[0] * 64 - 1)
+    found = np.empty(keys.shape[0], np.bool_)
+    for i in range(keys.shape[0]):
+        bit = (keys[i] >> np.uint64(20)) & mask
+        found[i] = (twice[bit >> np.uint64(6)] >> (bit & np.uint64(63))) & np.uint64(1)
+    return found

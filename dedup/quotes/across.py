@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from dedup.arrays import Bytes, Int, Int32s, Int64s, UInt16s, UInt32s, UInt64s, grow_rows, helper
+from dedup.arrays import Bytes, Int, Int32s, Int64s, UInt16s, UInt32s, UInt64s, grow_rows
 from dedup.quotes.align import evidence_of, exact_run, grow_chain
 from dedup.quotes.within import (
     ACROSS,
@@ -55,15 +55,18 @@ def fingerprint(posts: Int64s, offsets: Int64s, hashes: UInt32s, state: Bytes) -
             while stop < end and state[stop] == OWN:
                 stop += 1
             last_taken = np.int64(-1)
+            best = begin
             for i in range(begin, stop - SHINGLE_WORDS + 1):
                 ring[i % WINDOW] = shingle_hash(hashes, i, SHINGLE_WORDS)
+                if best <= i - WINDOW:  # it has left the window
+                    best = i - WINDOW + 1
+                    for q in range(best + 1, i):
+                        if ring[q % WINDOW] <= ring[best % WINDOW]:
+                            best = q
+                if ring[i % WINDOW] <= ring[best % WINDOW]:
+                    best = i
                 if i - begin + 1 < WINDOW and i != stop - SHINGLE_WORDS:
                     continue
-                low = max(begin, i - WINDOW + 1)
-                best = low
-                for q in range(low, i + 1):
-                    if ring[q % WINDOW] <= ring[best % WINDOW]:
-                        best = q
                 if best != last_taken:
                     keys[count] = ring[best % WINDOW]
                     places[count] = best
@@ -71,29 +74,6 @@ def fingerprint(posts: Int64s, offsets: Int64s, hashes: UInt32s, state: Bytes) -
                     last_taken = best
             begin = stop
     return keys[:count].copy(), places[:count].copy()
-
-
-@helper
-def note_seen(keys: UInt64s, once: UInt64s, twice: UInt64s) -> None:
-    """Note fingerprints in two bit filters: which were seen, and which more often than once."""
-    mask = np.uint64(once.shape[0] * 64 - 1)
-    for key in keys:
-        bit = (key >> np.uint64(20)) & mask
-        one = np.uint64(1) << (bit & np.uint64(63))
-        cell = bit >> np.uint64(6)
-        twice[cell] |= once[cell] & one
-        once[cell] |= one
-
-
-@njit(nogil=True, cache=True)
-def were_repeated(keys: UInt64s, twice: UInt64s) -> Any:
-    """Which fingerprints may stand in the corpus more often than once: bool [keys]."""
-    mask = np.uint64(twice.shape[0] * 64 - 1)
-    found = np.empty(keys.shape[0], np.bool_)
-    for i in range(keys.shape[0]):
-        bit = (keys[i] >> np.uint64(20)) & mask
-        found[i] = (twice[bit >> np.uint64(6)] >> (bit & np.uint64(63))) & np.uint64(1)
-    return found
 
 
 @njit(nogil=True, cache=True)

@@ -12,7 +12,7 @@ import pyarrow as pa
 from numba import njit
 from numpy.typing import NDArray
 
-from dedup.arrays import Int64s, UInt32s
+from dedup.arrays import Int64s, UInt32s, note_seen, were_repeated
 from dedup.clock import Watch, unwatched
 from dedup.config import Quotes
 from dedup.engines.base import Engine
@@ -334,14 +334,14 @@ def _fingerprints(
     wanted = Repeated(["key"], "thread", settings.stock_threads)
     for batch in engine.map_rows(fingerprint_part, parts(), wanted):
         keys, places = batch["key"].to_numpy().view(np.uint64), batch["place"].to_numpy()
-        across.note_seen(keys, once, twice)
+        note_seen(keys, once, twice)
         rows.append((keys, places))
         if sum(len(keys) for keys, _ in rows) >= _PIECE:
             pieces.append(_gathered(rows, index))
             rows = []
     if rows:
         pieces.append(_gathered(rows, index))
-    repeated = [across.were_repeated(keys, twice) for keys, _ in pieces]
+    repeated = [were_repeated(keys, twice) for keys, _ in pieces]
     if not repeated:
         return np.zeros(0, np.uint64), np.zeros(0, np.int64)
     return (
