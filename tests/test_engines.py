@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 
 from dedup.cli import app
 from dedup.engines import session, wire
+from dedup.engines.local import LocalEngine
 from dedup.engines.spark import SparkEngine
 from dedup.errors import ConfigError
 from dedup.report.ratios import Ratios
@@ -156,3 +157,21 @@ def test_settings_of_spark_need_spark(tmp_path: Path) -> None:
 def test_a_session_of_spark_connect(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="Give a classic session"):
         SparkEngine(object(), tmp_path)  # type: ignore[arg-type]
+
+
+def _back(item: tuple[Any, ...]) -> tuple[Any, ...]:
+    return item
+
+
+@pytest.mark.parametrize("size", [0, 1, 1 << 15, (1 << 20) + 7])
+def test_what_travels_to_processes_arrives(size: int) -> None:
+    """Large and small, and what is the same object twice; arrays can be written to."""
+    data = bytes(range(256)) * (size // 256) + bytes(size % 256)
+    words = np.arange(size // 8).reshape(-1, 1)
+    batch = pa.record_batch([pa.array([data, None], pa.binary())], names=["data"])
+    item = (data, data, [data[1:]], words, words[::2], batch, "é\0", None)
+    with LocalEngine(2) as engine:
+        for back in engine.map_batches(_back, [item] * 5):
+            assert back[:3] == item[:3] and back[6:] == item[6:]
+            assert (back[3] == words).all() and (back[4] == words[::2]).all() and back[5].equals(batch)
+            assert back[3].flags.writeable

@@ -21,6 +21,7 @@ from dedup.readers import Parsed, parse_block, read_posts
 from dedup.readers.fields import ALIASES
 from dedup.readers.json_array import JsonArray
 from dedup.readers.jsonl import Jsonl
+from dedup.readers.lines import first_invalid
 from dedup.writers import encode_jsonl
 
 Rows = list[dict[str, Any]]
@@ -197,10 +198,10 @@ def test_a_corpus_read_again_gives_the_same_posts() -> None:
     ]
     data = b"".join(json.dumps(record).encode() + b"\n" for record in records)
     first = encode_jsonl(results_of(pa.RecordBatch.from_pylist(parse(data)[0], schema=_posts_schema())))
-    again, rejects = parse(first.corpus.data)
+    again, rejects = parse(first.corpus.data.tobytes())
     assert not rejects
     second = encode_jsonl(results_of(pa.RecordBatch.from_pylist(again, schema=_posts_schema())))
-    assert second.corpus.data == first.corpus.data
+    assert second.corpus.data.tobytes() == first.corpus.data.tobytes()
     assert again[0]["author"] == "ann"
     assert json.loads(again[0]["metadata"]) == {"likes": 1.0}
 
@@ -451,3 +452,13 @@ def test_an_array_over_the_limit() -> None:
 def test_defaults_are_those_of_the_configuration() -> None:
     assert Config().read == Read()
     assert math.isfinite(Read().max_record_mb)
+
+
+@given(st.lists(st.sampled_from([b"kiln", "é窑😀".encode(), b"\xed\xa0\x80", b"\xc0\xaf", b"\xf5", b"\xc3"])))
+def test_where_bytes_stop_being_utf8(pieces: list[bytes]) -> None:
+    data, wanted = b"".join(pieces), None
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:
+        wanted = error.start
+    assert first_invalid(data) == wanted

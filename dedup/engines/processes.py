@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -12,10 +13,11 @@ import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from multiprocessing.connection import Connection
+from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar
 
+from dedup.engines.messages import receive, send
 from dedup.errors import DedupError
 from dedup.own_process import release_freed_memory
 
@@ -27,10 +29,10 @@ _SIGNALS = {signal.SIGINT, signal.SIGTERM}
 
 
 class Processes:
-    """Processes that call functions; each has a pipe of its own and a thread here that talks to it.
+    """Processes that call functions; each has a socket of its own and a thread here that talks to it.
 
     The processes of `concurrent.futures` share pipes: one that is killed while it writes leaves the others
-    and the run waiting for the rest of its message. Here its thread sees the end of the pipe.
+    and the run waiting for the rest of its message. Here its thread sees that the socket is closed.
     """
 
     def __init__(self, count: int) -> None:
@@ -38,17 +40,17 @@ class Processes:
         # starts a thread of its own; elsewhere the platform's own way is the safe one.
         context = multiprocessing.get_context("fork" if sys.platform == "linux" else None)
         self._processes: list[BaseProcess] = []
-        self._connections: list[Connection] = []
+        self._sockets: list[socket.socket] = []
         with _signals_held():
             for _ in range(count):
-                ours, theirs = context.Pipe()
+                ours, theirs = socket.socketpair()
                 process = context.Process(target=_work, args=(theirs, os.getpid()), daemon=True)
                 process.start()
                 theirs.close()
                 self._processes.append(process)
-                self._connections.append(ours)
+                self._sockets.append(ours)
         self._mine = threading.local()
-        self._threads = ThreadPoolExecutor(count, "dedup-process", self._take_one, (list(self._connections),))
+        self._threads = ThreadPoolExecutor(count, "dedup-process", self._take_one, (list(self._sockets),))
 
     def submit(self, function: Callable[[Any], Result], item: Any) -> Future[Result]:
         """`function(item)` in one of the processes; its exceptions come back.
@@ -62,19 +64,19 @@ class Processes:
         for process in self._processes if at_once else []:
             process.kill()
         self._threads.shutdown(cancel_futures=True)
-        for connection, process in zip(self._connections, self._processes, strict=True):
+        for ours, process in zip(self._sockets, self._processes, strict=True):
             with suppress(OSError):
-                connection.send(None)
-            connection.close()
+                send(ours, None)
+            ours.close()
             process.join()
 
-    def _take_one(self, connections: list[Connection]) -> None:
-        self._mine.connection = connections.pop()
+    def _take_one(self, sockets: list[socket.socket]) -> None:
+        self._mine.socket = sockets.pop()
 
     def _call(self, function: Callable[[Any], Result], item: Any) -> Result:
         try:
-            self._mine.connection.send((function, item))
-            result, error = self._mine.connection.recv()
+            send(self._mine.socket, (function, item))
+            result, error = receive(self._mine.socket)
         except (EOFError, OSError):
             raise DedupError(
                 "a worker process was ended from outside, perhaps for want of memory.",
@@ -99,7 +101,7 @@ def _signals_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _work(calls: Connection, parent: int) -> None:
+def _work(calls: socket.socket, parent: int) -> None:
     """In a new process: answer calls until there are no more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the workers, too: the run says when to stop
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -108,12 +110,12 @@ def _work(calls: Connection, parent: int) -> None:
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     with suppress(EOFError, OSError):  # nobody is there any more
         while True:
-            if not calls.poll(_REST_SECONDS):
+            if not wait([calls], _REST_SECONDS):
                 release_freed_memory()
-            call = calls.recv()
+            call = receive(calls)
             if call is None:
                 return
-            calls.send(_answer(*call))
+            send(calls, _answer(*call))
             del call
 
 

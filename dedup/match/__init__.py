@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from dedup.arrays import Int32s, Int64s, UInt64s, helper
 from dedup.config import Match
 from dedup.match.candidates import Buckets, find_buckets
 from dedup.match.verify import compare_buckets, move_known, remember
@@ -157,7 +158,13 @@ def _sketch_all(
 
     for batch in rows(partial(sketch, settings=settings), parts(), Repeated(["band", "key"], "post")):
         band, post, key = (column.to_numpy() for column in batch.columns)
-        keys[band, positions[post]] = key.view(np.uint64)
+        _put(band, post, key, positions, keys)
+
+
+@helper
+def _put(band: Int32s, post: Int64s, key: Int64s, positions: Int64s, keys: UInt64s) -> None:
+    for i in range(len(key)):
+        keys[band[i], positions[post[i]]] = np.uint64(key[i])
 
 
 def sketch(part: Chosen, settings: Match) -> pa.RecordBatch:
@@ -176,8 +183,9 @@ def sketch(part: Chosen, settings: Match) -> pa.RecordBatch:
     keys = band_keys(values, settings.bands, settings.rows)
     band = np.repeat(np.arange(settings.bands, dtype=np.int32), len(part.posts))
     post = np.tile(part.posts + words.first_post, settings.bands)
+    rows = pa.record_batch([band, post, keys.ravel().view(np.int64)], schema=SKETCH)
     some = keys.ravel() != NO_BAND
-    return pa.record_batch([band[some], post[some], keys.ravel()[some].view(np.int64)], schema=SKETCH)
+    return rows if some.all() else rows.filter(pa.array(some))
 
 
 def compare_part(part: _Part, settings: Match) -> _Compared:

@@ -35,25 +35,13 @@ _BLOCK: Int = np.int64(1024)
 
 
 @njit(nogil=True, cache=True)
-def end_alike(
-    posts: Int64s,
-    authors: Int32s,
-    offsets: Int64s,
-    hashes: UInt32s,
-    info: UInt16s,
-    state: Bytes,
-    min_posts: Int,
+def last_lines(
+    posts: Int64s, authors: Int32s, offsets: Int64s, hashes: UInt32s, info: UInt16s, state: Bytes, bits: Int
 ) -> Any:
-    """Which posts may have a signature: those whose last line ends so many posts of their author.
+    """What the last line of each post and its author hash to: int64 [n], -1 where no signature can be.
 
-    posts: int64 [n], of known authors. A few others may be among them. Returns bool [n].
-    It goes through the words as they lie; `find_signatures` has to jump from post to post.
+    posts: int64 [n], of known authors. The hashes are of so many `bits`.
     """
-    bits = 6
-    while 1 << bits < 4 * posts.shape[0]:
-        bits += 1
-    most = min(min_posts, 255)
-    counts = np.zeros(1 << bits, np.uint8)
     cells = np.full(posts.shape[0], -1, np.int64)
     for i in range(posts.shape[0]):
         begin = offsets[posts[i]]
@@ -64,13 +52,23 @@ def end_alike(
             mixed = _with_word(mixed, hashes[at])
             if info[at] & LINE_START:
                 cells[i] = np.int64(_with_word(mixed, np.uint32(authors[posts[i]])) >> np.uint64(64 - bits))
-                counts[cells[i]] += counts[cells[i]] < most
                 break
             at -= 1
-    alike = np.zeros(posts.shape[0], np.bool_)
-    for i in range(posts.shape[0]):
-        alike[i] = cells[i] >= 0 and counts[cells[i]] >= most
-    return alike
+    return cells
+
+
+@njit(nogil=True, cache=True)
+def are_repeated(cells: Int64s, times: Int) -> Any:
+    """Which hashes (int64 [n], see `last_lines`) stand there so many times, or 255 times: bool [n]."""
+    most = min(times, 255)
+    counts = np.zeros(max(cells.max(), 0) + 1, np.uint8)
+    for cell in cells:
+        if cell >= 0:
+            counts[cell] += counts[cell] < most
+    repeated = np.zeros(cells.shape[0], np.bool_)
+    for i in range(cells.shape[0]):
+        repeated[i] = cells[i] >= 0 and counts[cells[i]] >= most
+    return repeated
 
 
 @helper

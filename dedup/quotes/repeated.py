@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,12 +20,13 @@ from dedup.quotes import within
 from dedup.quotes.boilerplate import (
     MOST_COUNTED,
     StockTable,
+    are_repeated,
     count_threads,
     counted_shingles,
-    end_alike,
     fill_stock_table,
     find_signatures,
     is_stock,
+    last_lines,
     meet_stock,
 )
 from dedup.quotes.spans import SIGNATURE, Passages
@@ -68,7 +69,7 @@ def find_signed(index: Index, settings: Quotes, engine: Engine, advance: Callabl
     rounds = [_NONE]
     advance(len(posts))
     while len(posts):  # what stands above one signature may be another
-        likely = posts[end_alike(posts, authors, *words[:4], settings.signature_threads)]
+        likely = posts[are_repeated(_last_lines(posts, authors, words, engine), settings.signature_threads)]
         likely = likely[np.lexsort((ranks[likely], authors[likely]))]
         jobs = (_AuthorPosts(posts, groups, *words) for posts, groups in _by_author(likely, authors[likely]))
         found = np.concatenate([_NONE, *engine.map_parts(step, jobs)])
@@ -90,6 +91,21 @@ def find_signed(index: Index, settings: Quotes, engine: Engine, advance: Callabl
     spans[:, within.FIRST_RUN] = np.arange(len(found))
     spans[:, within.LAST_RUN] = np.arange(len(found)) + 1
     return Passages(spans, np.stack([found[:, 1], found[:, 3], lengths], axis=1))
+
+
+def _last_lines(
+    posts: NDArray[np.int64], authors: NDArray[np.int32], words: tuple[NDArray[Any], ...], engine: Engine
+) -> NDArray[np.int64]:
+    """Equal numbers for the last lines that posts of one author have in common. Whoever has none like it
+    has no signature: here words are gone through as they lie, `find_signatures` jumps from post to post."""
+    offsets, hashes, info, state, _ = words
+    bits = (4 * len(posts)).bit_length()
+
+    def lines_of(some: slice) -> NDArray[np.int64]:
+        lines: NDArray[np.int64] = last_lines(posts[some], authors, offsets, hashes, info, state, bits)
+        return lines
+
+    return np.concatenate([*engine.map_kernels(lines_of, _pieces(len(posts)))])
 
 
 def _by_author(
@@ -209,14 +225,24 @@ def without_stock(
             counts[slots_met] = np.minimum(counts[slots_met].astype(np.int64) + met, MOST_COUNTED)
             posts = int(np.diff(index.threads.offsets)[first:last].sum())
             advance(posts * (share + 1) // shares - posts * share // shares)
-        common = table, counts, index.hashes, settings.stock_threads
-        meet_stock(starts, ends, *common, *passages_met)
-        meet_stock(removed.offsets[:-1], removed.offsets[1:], *common, *removed_met)
+        known = table, counts, index.hashes, settings.stock_threads
+
+        def meet(some: slice, known: Any = known) -> None:
+            meet_stock(starts[some], ends[some], *known, *passages_met[:, some])
+
+        for _ in engine.map_kernels(meet, _pieces(len(starts))):
+            pass
+        meet_stock(removed.offsets[:-1], removed.offsets[1:], *known, *removed_met)
     stock = doubtful[is_stock(*passages_met)]
     removed.stock[:] = is_stock(*removed_met)
     for start, end in spans[stock][:, [within.START, within.END]].tolist():
         index.state[start:end] = within.OWN
     return Passages(np.delete(spans, stock, axis=0), passages.runs)
+
+
+def _pieces(count: int) -> Iterator[slice]:
+    for first in range(0, count, JOB_POSTS):
+        yield slice(first, first + JOB_POSTS)
 
 
 def _size_of_table(shingles: int, index: Index, engine: Engine) -> tuple[int, int]:

@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from dedup.writers.columns import (
     Text,
@@ -40,7 +41,7 @@ _SHORT = pa.array(["encoding", "whitespace", "page_chrome", "empty"])
 class CorpusLines(msgspec.Struct, frozen=True):
     """Corpus records as JSON lines, and the kinds of their metadata values."""
 
-    data: bytes
+    data: NDArray[np.uint8]
     records: int
     first_seen: FirstSeen
 
@@ -48,7 +49,7 @@ class CorpusLines(msgspec.Struct, frozen=True):
 class ProvenanceLines(msgspec.Struct, frozen=True):
     """Provenance records as JSON lines."""
 
-    data: bytes
+    data: NDArray[np.uint8]
     records: int
 
 
@@ -83,7 +84,7 @@ def encode_corpus(batch: pa.RecordBatch) -> CorpusLines:
     created = more_members(json_members(created=json_strings(posts["created"].filter(dated))), dated)
     metadata = json_metadata(posts, first_seen)
     lines = join("{", start, created, ',"metadata":', metadata, "}\n")
-    return CorpusLines(write(lines).data.tobytes(), posts.num_rows, first_seen)
+    return CorpusLines(write(lines).data, posts.num_rows, first_seen)
 
 
 def encode_provenance(batch: pa.RecordBatch) -> ProvenanceLines:
@@ -106,7 +107,7 @@ def encode_provenance(batch: pa.RecordBatch) -> ProvenanceLines:
     posts = batch.filter(dropped)
     rest = json_members(created=json_strings(posts["created"]), metadata=json_metadata(posts, {}))
     lines = join("{", records, more_members(rest, dropped), _json_corpus(batch), "}\n")
-    return ProvenanceLines(write(lines).data.tobytes(), batch.num_rows)
+    return ProvenanceLines(write(lines).data, batch.num_rows)
 
 
 def corpus_posts(batch: pa.RecordBatch) -> pa.RecordBatch:

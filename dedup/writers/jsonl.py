@@ -60,7 +60,7 @@ class JsonlCorpus:
         wanted = min(lines.records, self._settings.shard_posts - self._records)
         if self._head_records < self._records or wanted <= 0:
             return
-        ends = np.flatnonzero(np.frombuffer(lines.data, np.uint8) == ord("\n"))[:wanted] + 1
+        ends = np.flatnonzero(lines.data == ord("\n"))[:wanted] + 1
         inside = int(np.searchsorted(ends, _HEAD_BYTES - self._head_bytes, side="right"))
         self._head_records += inside
         self._head_bytes += len(lines.data)
@@ -84,7 +84,8 @@ class JsonlCorpus:
                     if first and "created" in plan.filled:
                         document.created = ""
                     first = False
-                self._shards.write_lines(encoder.encode_lines(documents), len(documents))
+                lines = np.frombuffer(encoder.encode_lines(documents), np.uint8)
+                self._shards.write_lines(lines, len(documents))
         return self._shards.close() + files[len(again) :]
 
     def abort(self) -> None:

@@ -6,6 +6,7 @@ import base64
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 
 from dedup.config import Write
@@ -56,7 +57,7 @@ class RejectedWriter:
                 line.bytes_file = self._write_raw(data)
             else:
                 line.bytes_base64 = base64.b64encode(data).decode()
-            self._shards.write_lines(_encode(line) + b"\n", 1)
+            self._shards.write_lines(np.frombuffer(_encode(line) + b"\n", np.uint8), 1)
             self.records += 1
 
     def _write_raw(self, data: bytes) -> str:

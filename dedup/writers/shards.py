@@ -40,24 +40,24 @@ class ShardWriter:
         self._files: list[OutputFile] = []
         self._error: BaseException | None = None
         # A slice; a number ends a shard of so many records; None ends the thread.
-        self._queue: queue.Queue[bytes | int | None] = queue.Queue(_WAITING_SLICES)
+        self._queue: queue.Queue[bytearray | memoryview | int | None] = queue.Queue(_WAITING_SLICES)
         self._thread = threading.Thread(target=self._compress_all, name=f"write {name}", daemon=True)
         self._thread.start()
 
-    def write_lines(self, data: bytes, records: int) -> None:
-        """Add `records` lines, each ending in a newline and holding no other."""
+    def write_lines(self, data: NDArray[np.uint8], records: int) -> None:
+        """Add `records` lines, each ending in a newline and holding no other (see `write_records`)."""
         if records <= self._room():
-            self._append(memoryview(data), records)
+            self._append(data.data, records)
         else:
-            self.write_records(data, np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n")) + 1)
+            self.write_records(data, np.flatnonzero(data == ord("\n")) + 1)
 
-    def write_records(self, data: bytes, ends: NDArray[np.int64]) -> None:
-        """Add records of any form; `ends` says where in `data` each of them ends."""
+    def write_records(self, data: NDArray[np.uint8], ends: NDArray[np.int64]) -> None:
+        """Add records of any form; `ends` says where in `data`, which is kept, each of them ends."""
         at = done = 0
         while done < len(ends):
             records = min(self._room(), len(ends) - done)
             end = int(ends[done + records - 1])
-            self._append(memoryview(data)[at:end], records)
+            self._append(data.data[at:end], records)
             at, done = end, done + records
 
     def close(self) -> list[OutputFile]:
@@ -86,26 +86,33 @@ class ShardWriter:
         return self._shard_records - self._in_shard
 
     def _append(self, data: memoryview, records: int) -> None:
-        self._buffer += data
         self._in_shard += records
-        full = len(self._buffer) // SLICE_BYTES * SLICE_BYTES
-        if full:
-            view = memoryview(self._buffer)
-            slices = [bytes(view[at : at + SLICE_BYTES]) for at in range(0, full, SLICE_BYTES)]
-            view.release()
-            del self._buffer[:full]
-            for piece in slices:
+        if self._buffer:
+            missing = SLICE_BYTES - len(self._buffer)
+            self._buffer += data[:missing]
+            data = data[missing:]
+            if len(self._buffer) < SLICE_BYTES:
+                return
+            self._put_buffer()
+        for at in range(0, len(data), SLICE_BYTES):
+            piece = data[at : at + SLICE_BYTES]
+            if len(piece) == SLICE_BYTES:
                 self._put(piece)
+            else:
+                self._buffer += piece
+
+    def _put_buffer(self) -> None:
+        self._put(self._buffer)
+        self._buffer = bytearray()
 
     def _end_shard(self) -> None:
         if self._buffer:
-            self._put(bytes(self._buffer))
-            self._buffer.clear()
+            self._put_buffer()
         self._put(self._in_shard)
         self._in_shard = 0
         self._shards_ended += 1
 
-    def _put(self, item: bytes | int | None) -> None:
+    def _put(self, item: bytearray | memoryview | int | None) -> None:
         if item is not None:
             self._raise()
         self._queue.put(item)
@@ -126,12 +133,12 @@ class ShardWriter:
                 if file is None:
                     file = AtomicFile(self._out, self._name.format(len(self._files)))
                     stream = compressor.compressobj()
-                if isinstance(item, bytes):
-                    file.write(stream.compress(item))
-                else:
+                if isinstance(item, int):
                     file.write(stream.flush())
                     self._files.append(file.commit(item))
                     file = None
+                else:
+                    file.write(stream.compress(item))
             except BaseException as error:  # handed to the caller, who cannot see this thread
                 self._error = error
         if file is not None:

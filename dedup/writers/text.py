@@ -36,7 +36,7 @@ class TextCorpus:
         """Add the posts of a batch of RESULTS that are kept or trimmed."""
         posts = corpus_posts(batch)
         data, offsets = write(join(plain_text(posts["text"]), END_OF_POST))
-        self._shards.write_records(data.tobytes(), offsets[1:])
+        self._shards.write_records(data, offsets[1:])
 
     def close(self) -> list[OutputFile]:
         """Finish the shards; the files in order."""
