@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 Int64s: TypeAlias = NDArray[np.int64]
 Int32s: TypeAlias = NDArray[np.int32]
@@ -19,6 +21,7 @@ Flags: TypeAlias = NDArray[np.bool_]
 Int: TypeAlias = Any
 """A whole number inside a kernel: Python's or one of NumPy's, which mypy does not let mix."""
 
+_LARGE_PAGE = 2 << 20
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 helper: Callable[[Kernel], Kernel] = njit(nogil=True, cache=True, _nrt=False)  # type: ignore[call-overload]
 """Makes a kernel of a function that makes no arrays and gives none back, as most do that kernels call.
@@ -26,6 +29,18 @@ helper: Callable[[Kernel], Kernel] = njit(nogil=True, cache=True, _nrt=False)  #
 Numba counts references to the arrays of all others, by atomic operations, at each call: for kernels that
 are called for a word or a character that is much of their time.
 """
+
+
+def looked_up(size: int, kind: DTypeLike) -> NDArray[Any]:
+    """An array of zeros to look things up in, here and there: in large pages where the system has them, as
+    the search for a small page takes longer than to read what is there."""
+    if (bytes_ := size * np.dtype(kind).itemsize) < _LARGE_PAGE:
+        return np.zeros(size, kind)
+    memory = mmap.mmap(-1, -(-bytes_ // _LARGE_PAGE) * _LARGE_PAGE)
+    if hasattr(mmap, "MADV_HUGEPAGE"):  # on Linux
+        with suppress(OSError):  # a system that has none
+            memory.madvise(mmap.MADV_HUGEPAGE)
+    return np.frombuffer(memory, kind, size)
 
 
 def inverse(permutation: Int64s) -> Int64s:

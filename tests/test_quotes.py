@@ -337,8 +337,8 @@ def test_how_many_seeds_a_job_takes_changes_nothing(seeds: int, monkeypatch: pyt
     assert found_in(*posts, thread=None) == whole
 
 
-def test_in_how_many_tables_stock_text_is_counted_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Copies within four words, of a line and of more than a sampled passage: in one thread and in many."""
+def test_how_few_cells_shingles_are_counted_in_first_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cells only say what is surely not common: here all may be. Copies of a line, and of what is sampled."""
     long_one = " ".join(f"{word}{turn}" for turn in range(5) for word in SAID["en"].split(" "))
     said = [SAID["en"], SAID["de"], long_one]
     records = []
@@ -351,14 +351,5 @@ def test_in_how_many_tables_stock_text_is_counted_changes_nothing(monkeypatch: p
     whole = find_quotes(records)
     stock = {row["id"] for row in whole.to_pylist() if row["source_id"] is not None}
     assert "0-3-bob" in stock and "1-0-bob" not in stock
-    table, tables = repeated.StockTable, set()
-
-    def note(share: int, *others: Any) -> Any:
-        tables.add(share)
-        return table(share, *others)
-
-    monkeypatch.setattr(repeated, "_LEAST_SLOTS", 256)
-    monkeypatch.setattr(repeated, "_SLOT_BYTES", 1 << 26)
-    monkeypatch.setattr(repeated, "StockTable", note)
+    monkeypatch.setattr(repeated, "_cells_for", lambda *_: 2)
     assert find_quotes(records).equals(whole)
-    assert len(tables) > 3

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
-from dedup.arrays import Bytes, Flags, Int, Int32s, Int64s, UInt16s, UInt32s, UInt64s, helper
+from dedup.arrays import Bytes, Int, Int32s, Int64s, UInt16s, UInt32s, UInt64s, helper
 from dedup.quotes.align import evidence_of
 from dedup.quotes.within import BOILERPLATE
 from dedup.text.shingles import shingle_hash
@@ -177,16 +177,14 @@ def find_signatures(
 
 
 class StockTable(NamedTuple):
-    """The shingles of doubtful passages whose threads are counted, or an equal share of them.
+    """The shingles of doubtful passages whose threads are counted.
 
-    share: which of so many `shares`, by the shingle's hash. keys: uint64 [slots], by open addressing, 0
-    where empty. bits: uint64, a bit filter of the keys, as most shingles of the posts are none of them.
-    short_bits: uint64, one of how passages begin that are shorter than a shingle: by a hash of their first
-    `shortest` words.
+    keys: uint64 [slots], by open addressing, 0 where empty; with no slot at all, shingles are counted by
+    cells that they share with others. bits: uint64, a bit filter of the shingles, as most of the posts' are
+    none of them. short_bits: uint64, one of how passages begin that are shorter than a shingle. shortest:
+    the words of the shortest of them.
     """
 
-    share: Int
-    shares: Int
     keys: UInt64s
     bits: UInt64s
     short_bits: UInt64s
@@ -209,30 +207,57 @@ def counted_shingles(starts: Int64s, ends: Int64s) -> Any:
 
 
 @helper
-def fill_stock_table(
-    starts: Int64s,
-    ends: Int64s,
-    hashes: UInt32s,
-    share: Int,
-    shares: Int,
-    keys: UInt64s,
-    bits: UInt64s,
-    short_bits: UInt64s,
-    shortest: Int,
+def note_shingles(
+    starts: Int64s, ends: Int64s, hashes: UInt32s, shortest: Int, bits: UInt64s, short_bits: UInt64s
 ) -> None:
-    """Put the shingles of passages (int64 [n], word positions each) into a `StockTable`."""
-    mask = np.uint64(keys.shape[0] - 1)
+    """Put the shingles of passages (int64 [n], word positions each) into the filters of a `StockTable`."""
     for i in range(starts.shape[0]):
         long_one = ends[i] - starts[i] >= SAMPLED_FROM_WORDS
         words = min(ends[i] - starts[i], np.int64(STOCK_SHINGLE_WORDS))
         for at in range(starts[i], ends[i] - words + 1):
             key = shingle_hash(hashes, at, words)
-            if (long_one and not _is_sampled(key)) or not _is_in(key, share, shares):
-                continue
-            keys[find_slot(keys, mask, key)] = key
-            _set_bit(bits, key)
-            if words < STOCK_SHINGLE_WORDS:
-                _set_bit(short_bits, shingle_hash(hashes, at, shortest))
+            if not long_one or _is_sampled(key):
+                _set_bit(bits, key)
+                if words < STOCK_SHINGLE_WORDS:
+                    _set_bit(short_bits, _leading(hashes, at, shortest > 1))
+
+
+@njit(nogil=True, cache=True)
+def common_shingles(starts: Int64s, ends: Int64s, hashes: UInt32s, cells: Bytes, most_threads: Int) -> Any:
+    """The shingles of passages whose cell says that they may stand in more threads than `most_threads`:
+    uint64, each as often as it stands there."""
+    common = np.empty(64, np.uint64)
+    count = 0
+    for i in range(starts.shape[0]):
+        long_one = ends[i] - starts[i] >= SAMPLED_FROM_WORDS
+        words = min(ends[i] - starts[i], np.int64(STOCK_SHINGLE_WORDS))
+        for at in range(starts[i], ends[i] - words + 1):
+            key = shingle_hash(hashes, at, words)
+            if (not long_one or _is_sampled(key)) and cells[_cell_of(key, cells)] > most_threads:
+                if count == common.shape[0]:
+                    common = np.concatenate((common, np.empty(count, np.uint64)))
+                common[count] = key
+                count += 1
+    return common[:count].copy()
+
+
+@helper
+def fill_stock_table(shingles: UInt64s, keys: UInt64s, bits: UInt64s) -> None:
+    """Put shingles into the table and the filter of a `StockTable`."""
+    mask = np.uint64(keys.shape[0] - 1)
+    for key in shingles:
+        keys[find_slot(keys, mask, key)] = key
+        _set_bit(bits, key)
+
+
+@helper
+def _leading(hashes: UInt32s, at: Int, two: Any) -> Any:
+    """A hash of the first word from `at` on, or of two."""
+    words = np.uint64(hashes[at])
+    if two:
+        words |= np.uint64(hashes[at + 1]) << np.uint64(32)
+    mixed = words * MIX
+    return mixed ^ (mixed >> np.uint64(29))
 
 
 @helper
@@ -241,9 +266,8 @@ def _is_sampled(key: np.uint64) -> Any:
 
 
 @helper
-def _is_in(key: np.uint64, share: Int, shares: Int) -> Any:
-    """Whether a shingle is counted in this share."""
-    return ((key >> np.uint64(32)) * np.uint64(shares)) >> np.uint64(32) == np.uint64(share)
+def _cell_of(key: np.uint64, cells: Bytes) -> Any:
+    return np.int64((key >> np.uint64(36)) & np.uint64(cells.shape[0] - 1))
 
 
 @helper
@@ -260,12 +284,7 @@ def _has_bit(bits: UInt64s, key: np.uint64) -> Any:
 
 @njit(nogil=True, cache=True)
 def count_threads(
-    share: Int,
-    shares: Int,
-    keys: UInt64s,
-    bits: UInt64s,
-    short_bits: UInt64s,
-    shortest: Int,
+    table: StockTable,
     last_seen: Int32s,
     counts: Bytes,
     posts: Int64s,
@@ -281,11 +300,13 @@ def count_threads(
 
     posts: int64, grouped by thread; thread_offsets: int64 [threads + 1]. Signatures and copies of whole
     posts are not counted: they go, and what is stock text must still be so without them. last_seen:
-    int32 [slots], 0 at first; counts: uint8 [slots], counted up to MOST_COUNTED.
+    int32 [slots], 0 at first; counts: uint8 [slots], counted up to MOST_COUNTED. Of a table without slots
+    counts are of cells, a power of two, and say how often their shingles stand there in all.
     """
-    mask = np.uint64(keys.shape[0] - 1)
+    bits, short_bits, shortest = table.bits, table.short_bits, table.shortest
     width: Int = np.int64(STOCK_SHINGLE_WORDS)
     likely = np.empty(_BLOCK, np.uint64)
+    places = np.empty(_BLOCK, np.int64)
     for thread in range(first_thread, last_thread):
         for p in range(thread_offsets[thread], thread_offsets[thread + 1]):
             if stands_for[posts[p]] != posts[p]:
@@ -293,66 +314,73 @@ def count_threads(
             begin = offsets[posts[p]]
             end = offsets[posts[p] + 1]
             for block in range(begin, end - width + 1, _BLOCK):
-                # without branches, so that reads overlap; of the filter those that this share may hold
+                # without branches, and little at once, so that many reads of the filter overlap
                 asked: Int = 0
                 for at in range(block, min(block + _BLOCK, end - width + 1)):
-                    key = shingle_hash(hashes, at, width)
-                    likely[asked] = key
-                    asked += _is_in(key, share, shares) & (state[at] != BOILERPLATE)
+                    likely[asked] = shingle_hash(hashes, at, width)
+                    asked += state[at] != BOILERPLATE
                 found: Int = 0
                 for i in range(asked):
                     key = likely[i]
                     likely[found] = key
                     found += np.int64(_has_bit(bits, key))
-                for i in range(found):
-                    _count(keys, mask, likely[i], thread, last_seen, counts)
+                for key in likely[:found]:
+                    _count(table.keys, key, thread, last_seen, counts)
             if shortest == width:
                 continue
-            for at in range(begin, end - shortest + 1):
-                if _has_bit(short_bits, shingle_hash(hashes, at, shortest)) and state[at] != BOILERPLATE:
+            for block in range(begin, end - shortest + 1, _BLOCK):
+                begun: Int = 0
+                for at in range(block, min(block + _BLOCK, end - shortest + 1)):
+                    places[begun] = at
+                    begun += np.int64(_has_bit(short_bits, _leading(hashes, at, shortest > 1)))
+                for at in places[:begun]:
+                    if state[at] == BOILERPLATE:
+                        continue
                     for words in range(shortest, min(width - 1, end - at) + 1):
                         key = shingle_hash(hashes, at, words)
-                        if _is_in(key, share, shares):
-                            _count(keys, mask, key, thread, last_seen, counts)
+                        if _has_bit(bits, key):
+                            _count(table.keys, key, thread, last_seen, counts)
 
 
 @helper
-def _count(
-    keys: UInt64s, mask: np.uint64, key: np.uint64, thread: Int, last_seen: Int32s, counts: Bytes
-) -> None:
-    slot = find_slot(keys, mask, key)
+def _count(keys: UInt64s, key: np.uint64, thread: Int, last_seen: Int32s, counts: Bytes) -> None:
+    if keys.shape[0] == 0:
+        cell = _cell_of(key, counts)
+        counts[cell] += counts[cell] < MOST_COUNTED
+        return
+    slot = find_slot(keys, np.uint64(keys.shape[0] - 1), key)
     if keys[slot] == key and last_seen[slot] != thread + 1:
         last_seen[slot] = thread + 1
         counts[slot] += counts[slot] < MOST_COUNTED
 
 
+@helper
+def add_counts(counts: Bytes, slots: UInt32s, more: Bytes) -> None:
+    """Add what was counted elsewhere, up to MOST_COUNTED."""
+    for i in range(slots.shape[0]):
+        counts[slots[i]] = min(np.int64(counts[slots[i]]) + more[i], MOST_COUNTED)
+
+
 @njit(nogil=True, cache=True)
-def meet_stock(
-    starts: Int64s,
-    ends: Int64s,
-    table: StockTable,
-    counts: Bytes,
-    hashes: UInt32s,
-    most_threads: Int,
-    common: Int64s,
-    counted: Int64s,
-) -> None:
-    """Add to `counted` (int64 [n]) the shingles of each passage that the table counts, and to `common`
-    those of them that stand in more threads than `most_threads`."""
+def stock_spans(
+    starts: Int64s, ends: Int64s, table: StockTable, counts: Bytes, hashes: UInt32s, most_threads: Int
+) -> Any:
+    """Which passages are stock text: half of their shingles stand in too many threads. Returns bool [n]."""
     mask = np.uint64(table.keys.shape[0] - 1)
+    stock = np.zeros(starts.shape[0], np.bool_)
     for i in range(starts.shape[0]):
         long_one = ends[i] - starts[i] >= SAMPLED_FROM_WORDS
         words = min(ends[i] - starts[i], np.int64(STOCK_SHINGLE_WORDS))
+        common = 0
+        shingles = 0
         for at in range(starts[i], ends[i] - words + 1):
             key = shingle_hash(hashes, at, words)
-            if (not long_one or _is_sampled(key)) and _is_in(key, table.share, table.shares):
-                counted[i] += 1
-                common[i] += counts[find_slot(table.keys, mask, key)] > most_threads
-
-
-def is_stock(common: Int64s, counted: Int64s) -> Flags:
-    """Which passages are stock text: half of their shingles stand in too many threads."""
-    return (counted > 0) & (2 * common >= counted)
+            if not long_one or _is_sampled(key):
+                shingles += 1
+                if _has_bit(table.bits, key):
+                    common += counts[find_slot(table.keys, mask, key)] > most_threads
+        stock[i] = shingles > 0 and 2 * common >= shingles
+    return stock
 
 
 @helper

@@ -6,28 +6,30 @@ Both are counted over all posts and what earlier runs removed.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import partial, reduce
 from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dedup.arrays import looked_up
 from dedup.config import Quotes
 from dedup.engines.base import Engine
 from dedup.index import Index
 from dedup.quotes import within
 from dedup.quotes.boilerplate import (
-    MOST_COUNTED,
     StockTable,
+    add_counts,
     are_repeated,
+    common_shingles,
     count_threads,
     counted_shingles,
     fill_stock_table,
     find_signatures,
-    is_stock,
     last_lines,
-    meet_stock,
+    note_shingles,
+    stock_spans,
 )
 from dedup.quotes.spans import SIGNATURE, Passages
 from dedup.stage import SIGNATURE_PIECE
@@ -35,10 +37,8 @@ from dedup.stage import SIGNATURE_PIECE
 _JOB_WORDS = 1 << 19
 """Words of the threads that one job takes; changes no result."""
 _NONE = np.zeros((0, 4), np.int64)
-_LEAST_SLOTS = 1 << 16
-"""So many that chance does not fill one of several tables."""
-_SLOT_BYTES, _COUNT_BYTES = 10, 5
-"""Bytes of a slot of the shingles that are counted, and of each job that counts them."""
+_CELLS_SHARE = 64
+"""Such a share of the memory, or two, are the cells that shingles are counted in first."""
 JOB_POSTS = 1 << 15
 """Posts that one job takes where they do not go by thread; changes no result."""
 
@@ -105,7 +105,7 @@ def _last_lines(
         lines: NDArray[np.int64] = last_lines(posts[some], authors, offsets, hashes, info, state, bits)
         return lines
 
-    return np.concatenate([*engine.map_kernels(lines_of, _pieces(len(posts)))])
+    return np.concatenate([*engine.map_kernels(lines_of, _pieces(len(posts), JOB_POSTS))])
 
 
 def _by_author(
@@ -196,10 +196,73 @@ def without_stock(
         return passages
     everything, removed = _with_removed(index), index.removed
     starts, ends = spans[doubtful, within.START], spans[doubtful, within.END]
-    total, short, shortest = counted_shingles(starts, ends)
-    slots, shares = _size_of_table(total, index, engine)
-    # where tasks run elsewhere, what they look up travels as a file
-    zeros = index.scratch.zeros if engine.shared else np.zeros
+    # hardly a shingle stands in many threads: those that may are found first, and counted exactly then
+    total, short, shortest = map(int, counted_shingles(starts, ends))
+    sizes = _filter_words(total), _filter_words(8 * short)
+
+    def note(some: slice) -> list[NDArray[np.uint64]]:
+        filters = [looked_up(size, np.uint64) for size in sizes]
+        note_shingles(starts[some], ends[some], index.hashes, shortest, *filters)
+        return filters
+
+    noted = engine.map_kernels(note, _pieces(len(starts), len(starts) // engine.workers + 1))
+    bits, short_bits = (reduce(_unite, filters) for filters in zip(*noted, strict=True))
+    table = StockTable(np.zeros(0, np.uint64), bits, short_bits, shortest)
+    cells = _count_all(table, _cells_for(total, index), everything, index, engine, advance)
+    most = settings.stock_threads
+
+    def common_of(some: slice) -> NDArray[np.uint64]:
+        common: NDArray[np.uint64] = common_shingles(starts[some], ends[some], index.hashes, cells, most)
+        return common
+
+    common = np.concatenate([*engine.map_kernels(common_of, _pieces(len(starts), JOB_POSTS))])
+    table = table._replace(
+        keys=index.scratch.zeros(1 << max(6, int(1.5 * len(common)).bit_length()), np.uint64),
+        bits=looked_up(_filter_words(len(common)), np.uint64),
+    )
+    fill_stock_table(common, table.keys, table.bits)
+    counts = _count_all(table, len(table.keys), everything, index, engine)
+    known = table, counts, index.hashes, most
+
+    def are_stock(some: slice) -> NDArray[np.bool_]:
+        found: NDArray[np.bool_] = stock_spans(starts[some], ends[some], *known)
+        return found
+
+    stock = doubtful[np.concatenate([*engine.map_kernels(are_stock, _pieces(len(starts), JOB_POSTS))])]
+    removed.stock[:] = stock_spans(removed.offsets[:-1], removed.offsets[1:], *known)
+    for start, end in spans[stock][:, [within.START, within.END]].tolist():
+        index.state[start:end] = within.OWN
+    return Passages(np.delete(spans, stock, axis=0), passages.runs)
+
+
+def _filter_words(entries: int) -> int:
+    """The size of a bit filter: 8 to 16 bits for each entry."""
+    return 1 << max(0, entries.bit_length() - 3)
+
+
+def _cells_for(shingles: int, index: Index) -> int:
+    """How many cells tell common shingles from others: one for two to four of them, as far as memory goes."""
+    return 1 << min(max(6, shingles.bit_length() - 1), (index.scratch.memory // _CELLS_SHARE).bit_length())
+
+
+def _pieces(count: int, size: int) -> Iterator[slice]:
+    for first in range(0, count, size):
+        yield slice(first, first + size)
+
+
+def _unite(bits: NDArray[np.uint64], others: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    return np.bitwise_or(bits, others, out=bits)
+
+
+def _count_all(
+    table: StockTable,
+    slots: int,
+    everything: Everything,
+    index: Index,
+    engine: Engine,
+    advance: Callable[[int], None] = lambda _: None,
+) -> NDArray[np.uint8]:
+    """What `count_threads` counts in all threads."""
     words = (
         everything.posts,
         everything.thread_offsets,
@@ -210,57 +273,19 @@ def without_stock(
     )
     # each job counts in arrays of its own, so there are no more of them than run at the same time
     jobs = list(thread_jobs(everything, len(index.hashes) // engine.parts + 1))
-    passages_met = np.zeros((2, len(doubtful)), np.int64)
-    removed_met = np.zeros((2, len(removed.kinds)), np.int64)
-    for share in range(shares):
-        short_bits = np.zeros(1 << int(short).bit_length(), np.uint64)
-        table = StockTable(
-            share, shares, zeros(slots, np.uint64), zeros(slots // 16, np.uint64), short_bits, shortest
-        )
-        fill_stock_table(starts, ends, index.hashes, *table)
-        counts = np.zeros(slots, np.uint8)
-        parts = (_Threads(table, first, last, *words) for first, last in jobs)
-        for (first, last), part in zip(jobs, engine.map_parts(count_part, parts), strict=True):
-            slots_met, met = part
-            counts[slots_met] = np.minimum(counts[slots_met].astype(np.int64) + met, MOST_COUNTED)
-            posts = int(np.diff(index.threads.offsets)[first:last].sum())
-            advance(posts * (share + 1) // shares - posts * share // shares)
-        known = table, counts, index.hashes, settings.stock_threads
-
-        def meet(some: slice, known: Any = known) -> None:
-            meet_stock(starts[some], ends[some], *known, *passages_met[:, some])
-
-        for _ in engine.map_kernels(meet, _pieces(len(starts))):
-            pass
-        meet_stock(removed.offsets[:-1], removed.offsets[1:], *known, *removed_met)
-    stock = doubtful[is_stock(*passages_met)]
-    removed.stock[:] = is_stock(*removed_met)
-    for start, end in spans[stock][:, [within.START, within.END]].tolist():
-        index.state[start:end] = within.OWN
-    return Passages(np.delete(spans, stock, axis=0), passages.runs)
-
-
-def _pieces(count: int) -> Iterator[slice]:
-    for first in range(0, count, JOB_POSTS):
-        yield slice(first, first + JOB_POSTS)
-
-
-def _size_of_table(shingles: int, index: Index, engine: Engine) -> tuple[int, int]:
-    """Slots of the tables that so many shingles are counted in, and how many such tables, one after the
-    other: each fits a part of the memory, with what the jobs count in."""
-    slots, shares = 1 << max(6, int(1.5 * shingles).bit_length()), 1
-    while (
-        slots > _LEAST_SLOTS
-        and slots * (_SLOT_BYTES + _COUNT_BYTES * engine.parts) > index.scratch.memory // 4
-    ):
-        slots, shares = slots // 2, shares * 2
-    return slots, shares
+    parts = (_Threads(table, slots, first, last, *words) for first, last in jobs)
+    counts = looked_up(slots, np.uint8)
+    for (first, last), (met, times) in zip(jobs, engine.map_parts(count_part, parts), strict=True):
+        add_counts(counts, met, times)
+        advance(int(np.diff(index.threads.offsets)[first:last].sum()))
+    return counts
 
 
 class _Threads(NamedTuple):
     """Some of all threads, and what is counted in them (see `count_threads`)."""
 
     table: StockTable
+    slots: int
     first: int
     last: int
     posts: NDArray[np.int64]
@@ -272,12 +297,11 @@ class _Threads(NamedTuple):
 
 
 def count_part(part: _Threads) -> tuple[NDArray[np.uint32], NDArray[np.uint8]]:
-    """In how many of some threads the shingles of a table stand: those slots that are met, and the counts."""
-    slots = len(part.table.keys)
-    counts = np.zeros(slots, np.uint8)
+    """What `count_threads` counts in some threads: the slots that are met, and their counts."""
+    counts = looked_up(part.slots, np.uint8)
     count_threads(
-        *part.table,
-        np.zeros(slots, np.int32),
+        part.table,
+        np.zeros(len(part.table.keys), np.int32),
         counts,
         part.posts,
         part.thread_offsets,
