@@ -79,3 +79,12 @@ def were_repeated(keys: UInt64s, twice: UInt64s) -> Any:
         bit = (keys[i] >> np.uint64(20)) & mask
         found[i] = (twice[bit >> np.uint64(6)] >> (bit & np.uint64(63))) & np.uint64(1)
     return found
+
+
+def may_repeat(keys: UInt64s) -> Flags:
+    """Which hashes may stand there more than once: bool [keys]. So much less is left to sort."""
+    # 16 to 32 bits for each: about one of sixteen is there without need
+    once, twice = (looked_up(1 << max(4, len(keys).bit_length() - 2), np.uint64) for _ in range(2))
+    note_seen(keys, once, twice)
+    repeated: Flags = were_repeated(keys, twice)
+    return repeated

@@ -150,7 +150,6 @@ def _index(
         hashes[there], info[there] = (batch.column(name).to_numpy() for name in ("hash", "info"))
         state[there][info[there] & TAG != 0] = IN_TAG
         at = there.stop
-    sizes = count_own(offsets, info, state)
     index = Index(
         input_of=input_of,
         input_offsets=input_offsets,
@@ -173,7 +172,7 @@ def _index(
                 (keys["text"][input_of], keys["text_2"][input_of]),
                 offsets,
                 hashes,
-                sizes,
+                lambda posts: count_own(posts, offsets, info, state),
                 authors,
                 threads.thread_of,
                 rank,

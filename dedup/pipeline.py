@@ -302,7 +302,8 @@ def resemble(
     """Add what near-duplicates have in common, found by signatures of what is left of the posts."""
     # what is shorter was compared as a whole text: "+1" is nobody's near-duplicate
     active = (index.stands_for == np.arange(len(index.rank))) & ~index.empty
-    active &= count_own(index.offsets, index.info, index.state) >= SHORT_WORDS
+    some = np.flatnonzero(active)
+    active[some] = count_own(some, index.offsets, index.info, index.state) >= SHORT_WORDS
     with watch("match", int(active.sum()), "posts") as bar:
         pairs = pair_up(
             index.offsets,

@@ -73,8 +73,10 @@ def write_block(folder: Path, posts: pa.RecordBatch) -> None:
     tokens = tokenize(posts.column("clean"))
     marks = mark_words(posts, tokens)
     words = [tokens.hashes, tokens.info, tokens.starts, tokens.ends]
-    changed = pc.greater(pc.list_value_length(posts.column("changes")), 0)
-    raw = pc.if_else(changed, posts.column("text"), pa.scalar(None, pa.string()))
+    rows = np.arange(posts.num_rows)
+    same = pc.equal(pc.list_value_length(posts.column("changes")), 0).to_numpy(zero_copy_only=False)
+    # `if_else` would keep the bytes of what it makes null
+    raw = posts.column("text").take(pa.array(rows, mask=same))
     _write(folder / _POSTS, posts.set_column(posts.schema.get_field_index("text"), _RAW, raw))
     _write(folder / _WORDS, pa.RecordBatch.from_arrays([pa.array(a) for a in words], schema=WORDS))
     _write(folder / _MARKS, marks)

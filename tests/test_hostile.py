@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from check_promises import Check, read_lines
 from hostile_forums import write_forum
+from numpy.typing import NDArray
 from selectolax.lexbor import LexborHTMLParser
 
 import dedup.match
@@ -158,8 +159,12 @@ def test_texts_whose_hashes_collide_are_no_duplicates() -> None:
     words[50:] = words[:10]
     same = np.ones(6, np.uint64)
     nobody, nothing = np.full(6, -1, np.int32), np.zeros(6, np.bool_)
+
+    def sizes(posts: NDArray[np.int64]) -> NDArray[np.int64]:
+        return np.full(len(posts), 10)
+
     found = collapse(
-        (same, same), np.arange(7) * 10, words, np.full(6, 10), nobody, np.arange(6), np.arange(6), nothing
+        (same, same), np.arange(7) * 10, words, sizes, nobody, np.arange(6), np.arange(6), nothing
     )
     assert found.tolist() == [0, 1, 2, 3, 4, 0]
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dedup.arrays import note_seen, were_repeated
+from dedup.arrays import may_repeat
 from dedup.sketch.bands import NO_BAND
 
 
@@ -24,10 +24,7 @@ class Buckets(NamedTuple):
 
 def find_buckets(keys: NDArray[np.uint64]) -> Buckets:
     """The buckets of one band, from its key for each post (posts in rank order)."""
-    once, twice = (np.zeros(1 << max(4, len(keys).bit_length() - 2), np.uint64) for _ in range(2))
-    note_seen(keys, once, twice)
-    # hardly a key repeats: 16 to 32 bits for each spare most of the sorting
-    order = np.flatnonzero(were_repeated(keys, twice) & (keys != NO_BAND))
+    order = np.flatnonzero(may_repeat(keys) & (keys != NO_BAND))
     order = order[np.argsort(keys[order])]
     ordered = keys[order]
     same = np.zeros(len(order) + 1, bool)  # as the one before

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from dedup.arrays import helper
+from dedup.arrays import helper, may_repeat
 
 SHORT_WORDS = 5
 """Equal posts of fewer words ("+1") are copies only when one author posted them twice in one thread. Where
@@ -17,7 +19,7 @@ def collapse(
     text_hashes: tuple[NDArray[np.uint64], NDArray[np.uint64]],
     offsets: NDArray[np.int64],
     hashes: NDArray[np.uint32],
-    sizes: NDArray[np.int64],
+    sizes_of: Callable[[NDArray[np.int64]], NDArray[np.int64]],
     authors: NDArray[np.int32],
     threads: NDArray[np.int64],
     rank: NDArray[np.int64],
@@ -26,12 +28,14 @@ def collapse(
     """For each post the first post of the same text, or itself: int64 [posts].
 
     text_hashes: two independent hashes of each clean text (128 bits); words are compared as well.
-    sizes: int64 [posts], words of each. authors: -1 where unknown.
+    sizes_of: how many words each of some posts has. authors: -1 where unknown.
     skip: bool [posts], posts that take no part.
     """
-    order = np.lexsort((rank, text_hashes[1], text_hashes[0]))
+    one, two = text_hashes
+    order = np.flatnonzero(may_repeat(one))
+    order = order[np.lexsort((rank[order], two[order], one[order]))]
     stands_for: NDArray[np.int64] = _collapse(
-        order, *text_hashes, offsets, hashes, sizes, authors, threads, skip
+        order, one, two, offsets, hashes, sizes_of(order), authors, threads, skip
     )
     return stands_for
 
@@ -48,7 +52,7 @@ def _collapse(
     threads: NDArray[np.int64],
     skip: NDArray[np.bool_],
 ) -> NDArray[np.int64]:
-    stands_for = np.arange(order.shape[0])
+    stands_for = np.arange(skip.shape[0])
     at = 0
     while at < order.shape[0]:
         stop = at + 1
@@ -59,7 +63,7 @@ def _collapse(
         ):
             stop += 1
         if stop - at > 1:
-            if sizes[order[at]] >= SHORT_WORDS:
+            if sizes[at] >= SHORT_WORDS:
                 _stand(order, at, stop, stands_for, offsets, hashes, skip)
             else:
                 _pair_short(order, at, stop, stands_for, authors, threads, skip)

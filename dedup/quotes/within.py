@@ -149,15 +149,15 @@ def _is_quoted(candidate: Int64s, source: Int, spans: Int64s, runs: Int64s) -> A
 
 
 @njit(nogil=True, cache=True)
-def count_own(offsets: Int64s, info: UInt16s, state: Bytes) -> Any:
-    """How many words of each post are its own, characters counted as thirds: int64 [posts]."""
-    counts = np.zeros(offsets.shape[0] - 1, np.int64)
-    for post in range(counts.shape[0]):
+def count_own(posts: Int64s, offsets: Int64s, info: UInt16s, state: Bytes) -> Any:
+    """How many words of some posts (int64 [n]) are their own, characters counted as thirds: int64 [n]."""
+    counts = np.zeros(posts.shape[0], np.int64)
+    for n in range(posts.shape[0]):
         thirds = 0
-        for i in range(offsets[post], offsets[post + 1]):
+        for i in range(offsets[posts[n]], offsets[posts[n] + 1]):
             if state[i] == OWN:
                 thirds += 1 if info[i] & CHARACTER else 3
-        counts[post] = thirds // 3
+        counts[n] = thirds // 3
     return counts
 
 
