@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import json
 import sqlite3
+from collections.abc import Callable
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -67,6 +69,50 @@ BYTES = [
     b"{",
     b"]",
 ]
+BBCODE = [
+    b"[quote]",
+    b"[/quote]",
+    b"[QUOTE=Ann;7]",
+    b'[quote="Ann, post:2, topic:3"]',
+    b"[quote='Ann' pid='7']",
+    b"[quote author=Ann Lee link=topic=3.msg7#msg7 date=1]",
+    b'[quote:1a2b3c4d="Ann"]',
+    b"[/quote:1a2b3c4d]",
+    b'[quote="',
+    b"[quote=",
+    b"[code]",
+    b"[/code]",
+    b"[noparse]",
+    b"[/NOBBC]",
+    b"[code=",
+    b"]",
+    b'"',
+    b"'",
+    b"\r\n",
+    b"\n> ",
+    b"\n&gt; ",
+    b"\n>>> ",
+    "\u2028\u00e9\U0001f600".encode(),
+    b"\0",
+]
+CHROME = [
+    b"#12\n",
+    b"\n#1\n\n",
+    b"\nTop",
+    b"\n\xc2\xa0Reply | Report\r\n",
+    b"Joined: Jan 2001\n",
+    "Beitr\u00e4ge: 1.234\r".encode(),
+    b"\nLast edited by Ann on May 3, 2010, 10:15 am; edited 2 times in total.",
+    b"\n Click to expand...\n",
+    "\nZum Vergr\u00f6\u00dfern anklicken\u2026.\n".encode(),
+    b"[quote]",
+    b"[/quote]",
+    b"\n> ",
+    b"\n",
+    b"\r",
+    b" ",
+    b"\0",
+]
 POSTS = [json.loads(line) for line in (DATA / "forum.jsonl").read_text().splitlines()[:40]]
 
 
@@ -76,10 +122,42 @@ class Format(NamedTuple):
     reader: str
     samples: list[bytes]
     snippets: list[bytes]
+    packed: Callable[[bytes], bytes] = bytes
+    """What makes a file of a sample that was damaged."""
 
 
 def _json_lines() -> list[bytes]:
     return ["".join(json.dumps(post) + "\n" for post in POSTS).encode()]
+
+
+_NEXT = b"\x1e"
+
+
+def _records(texts: bytes) -> bytes:
+    """Posts of these texts, one a line."""
+    posts = (text.decode("utf-8", "replace") for text in texts.split(_NEXT))
+    return "".join(json.dumps({"text": post}) + "\n" for post in posts).encode()
+
+
+def _quoting() -> bytes:
+    """Texts of posts that quote one another, three deep, with the tags of all engines."""
+    tags = [snippet for snippet in BBCODE if snippet.lower().startswith(b"[quote") and snippet[-1:] == b"]"]
+    texts = [post["text"].encode() for post in POSTS]
+    for number in range(1, len(texts)):
+        close = b"[/quote:1a2b3c4d]" if b":1a" in tags[number % len(tags)] else b"[/quote]"
+        quoted = texts[number - 1] if number % 4 else b"[code]\n[quote]\n[/code]"
+        texts[number] = tags[number % len(tags)] + quoted + close + b"\n" + texts[number]
+    return _NEXT.join(texts)
+
+
+def _edged() -> bytes:
+    """Texts of posts with page chrome at their edges."""
+    edited = b"\n\nLast edited by Ann on May 3, 2010, 10:15 am; edited 2 times in total."
+    return _NEXT.join(
+        b"#%d\nJoined: Jan 2001\n\nAnn said:\nWords\nClick to expand...\n%s%s\nReply Report Share"
+        % (number, post["text"].encode(), edited * (number % 3 == 0))
+        for number, post in enumerate(POSTS)
+    )
 
 
 def _csv() -> list[bytes]:
@@ -180,8 +258,16 @@ def formats() -> dict[str, Format]:
             [b"\nFrom ", b"\n>", b"\n\n", b"--b\n", b"=3D", *BYTES],
         ),
     ]
-    packed = Format("jsonl", [zstandard.compress(line) for line in lines], BYTES)
-    return {each.reader: each for each in made} | {"packed": packed}
+    return {each.reader: each for each in made} | {
+        "packed": Format("jsonl", [zstandard.compress(line) for line in lines], BYTES),
+        "bbcode": Format("jsonl", [_quoting()], [*BBCODE, _NEXT], _records),
+        "edges": Format("jsonl", [_edged()], [*CHROME, _NEXT], _records),
+    }
+
+
+def damaged(random: Random, form: Format) -> bytes:
+    """A file of a format after a few cuts, copies and insertions."""
+    return form.packed(damage(random, form.samples, form.snippets))
 
 
 def damage(random: Random, samples: list[bytes], snippets: list[bytes]) -> bytes:
@@ -250,10 +336,15 @@ def check_post(post: dict[str, Any]) -> None:
     text = post["text"]
     text.encode()
     json.loads(post["metadata"])
-    for span in (*post["marks"], *post["chrome"]):
+    marks, chrome = post["marks"], post["chrome"]
+    for span in (*marks, *chrome):
         assert 0 <= span["start"] < span["end"] <= len(text)
-    starts = [(mark["start"], -mark["end"]) for mark in post["marks"]]
+    starts = [(mark["start"], -mark["end"]) for mark in marks]
     assert starts == sorted(starts)
+    assert all(before["end"] <= after["start"] for before, after in pairwise(chrome))
+    for span in chrome:
+        if span["why"] == "quote_chrome":
+            assert any(mark["start"] <= span["start"] and span["end"] <= mark["end"] for mark in marks)
 
 
 def check_page(data: bytes) -> int:
@@ -284,7 +375,7 @@ def test_damaged_files(name: str) -> None:
     random = Random(name)
     with TemporaryDirectory() as folder:
         for _ in range(25):
-            check(form.reader, damage(random, form.samples, form.snippets), Path(folder))
+            check(form.reader, damaged(random, form), Path(folder))
 
 
 @settings(max_examples=100, deadline=None)
