@@ -38,15 +38,18 @@ MAX_QUOTE_DEPTH = 100
 """Quotes nested deeper are no marks of their own."""
 _MAX_INDENT = 4
 _MAX_BREAKS = 3
+_TOO_MANY = "\n" * (_MAX_BREAKS + 1)
 _LONG_TAG = 400
 
 # No text, and nothing to look for tags in: what is in these is not escaped in a serialised tree.
 _RAW = re.compile(r"<!--|<(script|style|iframe|noembed|noframes|xmp|plaintext)\b")
 # Names may hold a `<`, as in `<b<br>`; a few, lest each `<` of many is looked at from every other.
 _TO_ANGLE = r'[^<>"]*+(?:"[^"]*+"[^<>"]*+)*+'
-_TOKEN = re.compile(f"(<{_TO_ANGLE}(?:<{_TO_ANGLE}){{0,8}}+>)")
+_TOKEN = re.compile(f"(<(?!br>){_TO_ANGLE}(?:<{_TO_ANGLE}){{0,8}}+>)")  # a line break stays in its text
+_BREAK = "<br>"
 _BLANK = " \t\n\r\f"
 _BLANKS = re.compile(r"[ \t\n\r\f]+")
+_BLANK_LINE = re.compile(r"<br>[ \t\n\r\f]*+(?:&nbsp;[ \t\n\r\f]*+)++(?:<br>|\Z)")
 _SHORTENED = re.compile(r"(?:https?://|www\.)\S*\s?(?:\.\.\.|…)\s?\S*\Z")
 _SMILEY = re.compile(r"smil|emo[jt]", re.IGNORECASE)
 _SOURCE_POST = re.compile(
@@ -124,14 +127,15 @@ class _Writer:
             self.text(pieces[0])
         first = True
         for token, piece in zip(pieces[1::2], pieces[2::2], strict=True):
-            if token == "<br>":  # noqa: S105
-                if not self.dropped:
-                    self.line_break()
-            elif token[1] == "/":
-                self.close(token)
+            if token[1] == "/":
+                self.close(token[2:-1])
             else:
-                self.begin(token, first)
-                first = False
+                tag = read_tag(token) if len(token) < _LONG_TAG else read_tag.__wrapped__(token)
+                if tag.inline and not self.dropped and not first:  # most are
+                    self.open.append((tag.name, INLINE))
+                else:
+                    self.begin(tag, first)
+                    first = False
             if piece and not self.dropped:
                 if piece == "\n" and self.header is None and not self.pre:  # half of all pieces
                     self.gap = self.gap or " "
@@ -156,8 +160,7 @@ class _Writer:
 
     # -- tags
 
-    def begin(self, token: str, root: bool = False) -> None:
-        tag = read_tag(token) if len(token) < _LONG_TAG else read_tag.__wrapped__(token)
+    def begin(self, tag: Tag, root: bool = False) -> None:
         name, kind = tag.name, tag.kind
         if self.dropped:
             self.dropped += name not in VOID
@@ -230,20 +233,19 @@ class _Writer:
             self._block(1)
             self.pre += 1
 
-    def close(self, token: str) -> None:
-        name = token[2:-1]
+    def close(self, name: str) -> None:
         if self.dropped:
             self.dropped -= name not in VOID
             return
         if not self.open or self.open[-1][0] != name:
             return
         _, kind = self.open.pop()
+        if kind == INLINE:
+            return
         if self.header is not None:
             if len(self.open) < self.header_depth:
                 self._end_header(self.header)
                 self._block(1)
-            return
-        if kind == INLINE:
             return
         if kind == LINK:
             if self.links:
@@ -345,8 +347,53 @@ class _Writer:
     # -- text
 
     def text(self, piece: str) -> None:
+        """What stands between two tags, with its line breaks."""
+        if _BREAK not in piece:
+            self._line(piece)
+        elif (
+            self.header is not None
+            or self.pre
+            or (self.links and ("..." in piece or "…" in piece))
+            or ("&nbsp;" in piece and _BLANK_LINE.search(_BREAK + piece))
+        ):
+            first, *lines = piece.split(_BREAK)
+            if first:
+                self._line(first)
+            for line in lines:
+                self.line_break()
+                if line:
+                    self._line(line)
+        else:
+            self._lines(piece)
+
+    def _lines(self, piece: str) -> None:
+        """Lines of which none is more than its words, as `_line` and `line_break` would write them."""
+        piece = piece.replace(f"{_BREAK}\n", _BREAK)
+        piece = _one_line(piece)
+        piece = piece.replace(f" {_BREAK}", _BREAK).replace(f"{_BREAK} ", _BREAK).replace(_BREAK, "\n")
+        while _TOO_MANY in piece:
+            piece = piece.replace(_TOO_MANY, _TOO_MANY[1:])
         if "&" in piece:
-            piece = unescape(piece)
+            piece = _unescape(piece)
+        bare = piece.strip("\n ")
+        if not bare:
+            self.breaks = min(self.breaks + piece.count("\n"), _MAX_BREAKS)
+            self.gap = ""
+            return
+        if piece[0] == "\n":
+            self.breaks = min(self.breaks + len(piece) - len(piece.lstrip("\n")), _MAX_BREAKS)
+            self.gap = ""
+        elif piece[0] == " " and not self.gap:
+            self.gap = " "
+        self.write(bare)
+        if piece[-1] == "\n":
+            self.breaks = len(piece) - len(piece.rstrip("\n"))
+        elif piece[-1] == " ":
+            self.gap = " "
+
+    def _line(self, piece: str) -> None:
+        if "&" in piece:
+            piece = _unescape(piece)
         if self.header is not None:
             self.header.parts.append(piece)
             if self.open[-1][0] in ("a", "strong", "b", "em") and (name := piece.strip()):
@@ -411,6 +458,22 @@ class _Writer:
     def _put(self, text: str) -> None:
         self.out.append(text)
         self.length += len(text)
+
+
+def _unescape(text: str) -> str:
+    """What a parser wrote for a text: it escapes these four, and no others."""
+    text = text.replace("&nbsp;", "\xa0").replace("&lt;", "<").replace("&gt;", ">")
+    return text.replace("&amp;", "&")
+
+
+def _one_line(text: str) -> str:
+    """A text with one blank for each run of blanks. Plain searches: an expression looks at every character."""
+    for blank in "\n\t\r\f":
+        if blank in text:
+            text = text.replace(blank, " ")
+    while "  " in text:
+        text = text.replace("  ", " ")
+    return text
 
 
 def _without_raw(html: str) -> str:

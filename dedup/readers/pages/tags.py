@@ -88,6 +88,8 @@ class Tag(NamedTuple):
     name: str
     attributes: dict[str, str]
     kind: int
+    inline: bool
+    """Whether it means nothing, wherever it stands, but that it is open until it is closed."""
 
 
 @lru_cache(8192)
@@ -96,9 +98,11 @@ def read_tag(token: str) -> Tag:
     found = _NAME.match(token)
     name = found.group(1).lower() if found else ""
     if token.find("=", len(name)) < 0:
-        return Tag(name, {}, _BY_NAME.get(name, INLINE))
-    attributes = {key: unescape(value) for key, value in _ATTRIBUTE.findall(token)}
-    return Tag(name, attributes, _kind_of(name, attributes))
+        attributes, kind = {}, _BY_NAME.get(name, INLINE)
+    else:
+        attributes = {key: unescape(value) for key, value in _ATTRIBUTE.findall(token)}
+        kind = _kind_of(name, attributes)
+    return Tag(name, attributes, kind, kind == INLINE and name not in VOID)
 
 
 def _kind_of(name: str, attributes: dict[str, str]) -> int:
