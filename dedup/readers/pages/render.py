@@ -9,7 +9,6 @@ is quoted and a colon, in any language, where the page tells the name; else it s
 from __future__ import annotations
 
 import re
-from html import unescape
 from typing import Any, NamedTuple
 
 from dedup.readers.pages.names import HeaderNames
@@ -408,8 +407,7 @@ class _Writer:
             return
         if piece[0] in _BLANK and not self.gap:
             self.gap = " "
-        if "\n" in bare or "  " in bare or "\t" in bare:
-            bare = _BLANKS.sub(" ", bare)
+        bare = _one_line(bare)
         if self.links and len(bare) < _LONG_TAG and ("..." in bare or "…" in bare):
             bare = _full_address(bare, self.links[-1])
         self.write(bare)
@@ -461,13 +459,13 @@ class _Writer:
 
 
 def _unescape(text: str) -> str:
-    """What a parser wrote for a text: it escapes these four, and no others."""
+    """A text as it was before a parser serialised it: it escapes these, and no others."""
     text = text.replace("&nbsp;", "\xa0").replace("&lt;", "<").replace("&gt;", ">")
-    return text.replace("&amp;", "&")
+    return text.replace("&quot;", '"').replace("&amp;", "&")
 
 
 def _one_line(text: str) -> str:
-    """A text with one blank for each run of blanks. Plain searches: an expression looks at every character."""
+    """A text with one blank for each run of them. Plain searches: an expression looks at every character."""
     for blank in "\n\t\r\f":
         if blank in text:
             text = text.replace(blank, " ")
