@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from dedup.readers.pages import (
     discourse,
     drupal,
@@ -13,7 +15,6 @@ from dedup.readers.pages import (
     vbulletin,
     xenforo,
 )
-from dedup.readers.pages.needles import Needles
 from dedup.readers.pages.page import Engine
 
 ENGINES: tuple[Engine, ...] = (
@@ -29,12 +30,10 @@ ENGINES: tuple[Engine, ...] = (
 )
 """Asked in this order; the first that finds its tells reads the page."""
 
-_HEAD_BYTES = 1 << 16
-_TELLS = Needles([tell for engine in ENGINES for tell in engine.tells])
+TELLS = tuple(tell for engine in ENGINES for tell in engine.tells)
 
 
-def engine_of(data: bytes) -> Engine:
-    """The engine that made a page, else the one that looks for repeated blocks."""
-    found = _TELLS.first_places(data[:_HEAD_BYTES])
+def engine_of(found: Mapping[bytes, int]) -> Engine:
+    """The engine that made a page in whose front these strings are, else the one for repeated blocks."""
     told = (engine for engine in ENGINES if not found.keys().isdisjoint(engine.tells))
     return next(told, generic.ENGINE)

@@ -8,18 +8,20 @@ from pathlib import PurePath
 from typing import Any
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 from selectolax.lexbor import LexborHTMLParser
 
 from dedup.normalize.decode import decode
 from dedup.readers.base import Block, Parsed, Reject, list_array, posts_batch, rejected_batch
 from dedup.readers.marks import quoted_parent
-from dedup.readers.pages.engines import engine_of
+from dedup.readers.pages.engines import TELLS, engine_of
 from dedup.readers.pages.names import HeaderNames
+from dedup.readers.pages.needles import Needles
 from dedup.readers.pages.page import Engine, Page, PagePost
 from dedup.readers.pages.relative_dates import counts_from_a_day, dated, fetched
 from dedup.readers.pages.render import render
-from dedup.readers.pages.urls import Address, page_address, parse_address
+from dedup.readers.pages.urls import ADDRESS_WORDS, Address, page_address, parse_address
 from dedup.schema import POSTS
 
 MAX_DEPTH = 10_500
@@ -27,24 +29,17 @@ MAX_DEPTH = 10_500
 
 _CHARSET = re.compile(rb"<meta\b[^<>]{0,200}?\bcharset\s*=\s*[\"']?([\w.:-]{2,40})", re.IGNORECASE)
 _HEAD_BYTES = 1 << 14
+_LOOKED_AT = 1 << 16
+_WORDS = Needles((*TELLS, *ADDRESS_WORDS))
+"""All that is looked for in the front of a page."""
 _ELEMENT = re.compile(rb"<(/?)([A-Za-z][A-Za-z0-9]*)")
 _UNCLOSED = frozenset(
     b"area base br col embed hr img input link meta param source track wbr".split()
     + b"p li dt dd tr td th tbody option".split()
 )
-_STRINGS = (
-    "id",
-    "text",
-    "author",
-    "thread_id",
-    "parent_id",
-    "title",
-    "board",
-    "created",
-    "path",
-    "encoding",
-    "metadata",
-)
+_OF_POSTS = ("id", "text", "author", "parent_id", "created", "metadata")
+_OF_PAGES = ("thread_id", "title", "board", "path", "encoding")
+"""Columns whose values the posts of a page have in common."""
 
 
 def parse_pages(blocks: Iterable[Block]) -> Parsed:
@@ -64,9 +59,11 @@ def _read_page(block: Block, rows: _Rows) -> str | None:
     depth = _depth(data)
     if depth > MAX_DEPTH:
         return f"elements lie {depth} deep in one another: more than {MAX_DEPTH} are not read"
-    engine = engine_of(data)
+    head = data[:_LOOKED_AT]
+    places = _WORDS.first_places(head)
+    engine = engine_of(places)
     # in a web archive the path ends in the address a page was fetched from
-    address = page_address(data) or parse_address(block.path.partition("#")[2])
+    address = page_address(head, places) or parse_address(block.path.partition("#")[2])
     page = engine.read(LexborHTMLParser(html), address)
     if not page.posts:
         return f"no posts in this {engine.name} page: perhaps a list of threads, a login or an error page"
@@ -82,10 +79,11 @@ def _read_page(block: Block, rows: _Rows) -> str | None:
     moment = fetched(block.path, data, block.header) if counted else None
     known = {f"{page.thread}/{post.number}": post.id for post in page.posts if post.id}  # as Discourse has it
     known |= {post.id: post.id for post in page.posts if post.id}
-    for record, post in enumerate(page.posts, 1):
-        created = dated(post.created, moment)
+    for post in page.posts:
+        created = dated(post.created, moment) if counted else post.created
         metadata = _metadata(post, page, engine, address, created)
-        rows.add(post._replace(created=created), record, shared, metadata, names, engine, known)
+        rows.add(post, created, metadata, names, engine, known)
+    rows.end_page(len(page.posts), shared)
     return None
 
 
@@ -93,22 +91,25 @@ class _Rows:
     """Columns of POSTS as they grow."""
 
     def __init__(self) -> None:
-        self._strings: dict[str, list[str | None]] = {name: [] for name in _STRINGS}
-        self._records: list[int] = []
+        self._own: dict[str, list[str | None]] = {name: [] for name in _OF_POSTS}
+        self._shared: dict[str, list[str | None]] = {name: [] for name in _OF_PAGES}
+        self._pages: list[int] = []  # how many rows each has
+        self._count = 0
         self._marks: dict[int, list[dict[str, Any]]] = {}
         self._chrome: dict[int, list[dict[str, Any]]] = {}
 
     def add(
         self,
         post: PagePost,
-        record: int,
-        shared: dict[str, str | None],
+        created: str | None,
         metadata: str,
         names: HeaderNames,
         engine: Engine,
         known: Mapping[str, str],
     ) -> None:
-        row = len(self._records)
+        """A post of the page that `end_page` ends."""
+        row = self._count
+        self._count += 1
         body = render(post.body.html or "", names, engine.plain_blockquotes)
         text, signature_start = body.text, len(body.text)
         if post.signature is not None:
@@ -122,25 +123,27 @@ class _Rows:
             span = {"start": signature_start, "end": len(text), "why": "page_chrome"}
             self._chrome[row] = [span]
         parent = quoted_parent(body.marks, known, post.id)
-        own = {
-            "id": post.id,
-            "parent_id": parent,
-            "text": text,
-            "author": post.author,
-            "created": post.created,
-        }
-        for name, value in {**own, **shared, "metadata": metadata}.items():
-            self._strings[name].append(value)
-        self._records.append(record)
+        values = (post.id, text, post.author, parent, created, metadata)
+        for column, value in zip(self._own.values(), values, strict=True):
+            column.append(value)
+
+    def end_page(self, posts: int, shared: Mapping[str, str | None]) -> None:
+        """What the last posts have in common."""
+        self._pages.append(posts)
+        for name, value in shared.items():
+            self._shared[name].append(value)
 
     def batch(self) -> pa.RecordBatch:
         """All rows, as POSTS."""
-        rows = len(self._records)
-        columns = {name: pa.array(values, pa.string()) for name, values in self._strings.items()}
-        columns["record"] = pa.array(self._records, pa.int64())
-        columns["marks"] = list_array(self._marks, rows, POSTS.field("marks").type)
-        columns["chrome"] = list_array(self._chrome, rows, POSTS.field("chrome").type)
-        return posts_batch(rows, columns)
+        sizes = np.array(self._pages, np.int64)
+        page = np.repeat(np.arange(len(sizes)), sizes)
+        columns = {name: pa.array(values, pa.string()) for name, values in self._own.items()}
+        for name, values in self._shared.items():
+            columns[name] = pa.array(values, pa.string()).take(pa.array(page))
+        columns["record"] = pa.array(np.arange(self._count) - (np.cumsum(sizes) - sizes)[page] + 1)
+        columns["marks"] = list_array(self._marks, self._count, POSTS.field("marks").type)
+        columns["chrome"] = list_array(self._chrome, self._count, POSTS.field("chrome").type)
+        return posts_batch(self._count, columns)
 
 
 def _decode(block: Block) -> tuple[str, str]:

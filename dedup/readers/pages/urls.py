@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import urljoin, urlsplit
-
-from dedup.readers.pages.needles import Needles
 
 _WAYBACK = re.compile(
     r"(?:https?:)?(?://web\.archive\.org)?/web/\d{4,14}[a-z_]{0,4}/(?=https?:|[\w.-]+\.[a-z]{2,}/)"
@@ -24,7 +23,7 @@ _SAVED = (
 _BASE = b"<base "
 _OWN = (b"canonical", b"og:url")
 """In the tags that say it themselves."""
-_WORDS = Needles((_BASE, *_OWN, *_SAVED))
+ADDRESS_WORDS = (_BASE, *_OWN, *_SAVED)
 _MOST_CHARS = 2000
 _SAVED_ADDRESS = re.compile(rb"(?:\d+\))?(?:\s{1,9}url: )?([^\"\s<>]{4,2000})")
 _VALUE = re.compile(rb"""\b(?:href|content)\s*=\s*["']?([^"'\s<>]{4,2000})""", re.IGNORECASE)
@@ -70,10 +69,8 @@ def parse_address(url: str) -> Address:
     return Address(url, f"{host}{parts.path}{'?' if parts.query else ''}{parts.query}") if host else Address()
 
 
-def page_address(data: bytes, head_bytes: int = 1 << 16) -> Address | None:
-    """The address a saved page gives as its own."""
-    head = data[:head_bytes]
-    places = _WORDS.first_places(head)
+def page_address(head: bytes, places: Mapping[bytes, int]) -> Address | None:
+    """The address a saved page gives as its own; `places` are those of ADDRESS_WORDS in its front."""
     base = _of_tag(head, places.get(_BASE))
     own = [_of_tag(head, places.get(word)) for word in _OWN]
     own += [_after(head, places[mark] + len(mark)) for mark in _SAVED if mark in places]
