@@ -454,9 +454,10 @@ def test_defaults_are_those_of_the_configuration() -> None:
     assert math.isfinite(Read().max_record_mb)
 
 
+@pytest.mark.parametrize("before", [0, 5_000])  # what is long is looked at in another way
 @given(st.lists(st.sampled_from([b"kiln", "é窑😀".encode(), b"\xed\xa0\x80", b"\xc0\xaf", b"\xf5", b"\xc3"])))
-def test_where_bytes_stop_being_utf8(pieces: list[bytes]) -> None:
-    data, wanted = b"".join(pieces), None
+def test_where_bytes_stop_being_utf8(before: int, pieces: list[bytes]) -> None:
+    data, wanted = b"".join([before * b"a", *pieces]), None
     try:
         data.decode()
     except UnicodeDecodeError as error:

@@ -80,12 +80,15 @@ class _Cutter:
         block_bytes = max(block_bytes - block_bytes % unit, unit)
         while True:
             chunk = self.stream.read(block_bytes)
-            data = self.carry + chunk
             ended = len(chunk) < block_bytes
-            cut = len(data) if ended else end_of_lines(data, unit)
-            self.carry = data[cut:]
-            if cut:
-                yield self._block(data[:cut], unit)
+            cut = len(chunk) if ended else end_of_lines(chunk, unit)
+            if not cut and not ended:  # the last line feed may stand in what was left over
+                chunk, self.carry = self.carry + chunk, b""
+                cut = end_of_lines(chunk, unit)
+            data = b"".join((self.carry, memoryview(chunk)[:cut]))  # the one copy of what is read
+            self.carry = chunk[cut:]
+            if data:
+                yield self._block(data, unit)
             elif not ended:
                 yield from self._long_line(block_bytes, unit)
             if ended:

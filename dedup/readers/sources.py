@@ -215,9 +215,9 @@ class SourceStream:
 
     def read(self, size: int, /) -> bytes:
         """The next `size` bytes; fewer only at the end."""
-        parts = [self._ahead[:size]]
+        parts = [self._ahead[:size]] if self._ahead else []  # of one part, `join` makes no copy
         self._ahead = self._ahead[size:]
-        have = len(parts[0])
+        have = sum(map(len, parts))
         while have < size:
             piece = self._next(size - have)
             if not piece:
