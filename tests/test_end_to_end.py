@@ -372,3 +372,21 @@ def test_a_post_answers_one_on_another_page_of_its_thread(tmp_path: Path) -> Non
         page(2, post(7, "bo", f"{quote}{SAID}</blockquote>{ANSWER}") + post(8, "eve", "Thank you, both.")),
     ]
     assert parents_of(pages, tmp_path / "out") == {"1": None, "7": "1", "8": None}
+
+
+def test_a_quote_of_discourse_names_its_post_by_topic_and_number(tmp_path: Path) -> None:
+    def page(name: str, topic: int, number: int, body: str) -> Path:
+        head = f'<meta name="generator" content="Discourse 3"><base href="https://b.example/t/kiln/{topic}">'
+        post = f'<article id="post_{number}" data-post-id="{900 + number}" data-topic-id="{topic}">'
+        (tmp_path / name).write_text(
+            f'<html><head>{head}</head>{post}<div class="cooked">{body}</div></article>'
+        )
+        return tmp_path / name
+
+    quote = f'<aside class="quote" data-username="ann" data-post="3" data-topic="4"><p>{SAID}</p></aside>'
+    pages = [
+        page("1.html", 4, 3, SAID),
+        page("2.html", 4, 21, f"{quote}{ANSWER}"),
+        page("3.html", 5, 2, f"{quote}Another topic has this quote, and an answer to nobody in it."),
+    ]
+    assert parents_of(pages, tmp_path / "out") == {"4/3": None, "4/21": "4/3", "5/2": None}
