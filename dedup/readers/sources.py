@@ -27,6 +27,8 @@ STANDARD_INPUT = "-"
 COMPRESSION_SUFFIXES = (".gz", ".zst", ".bz2", ".xz")
 
 # A piece of compressed input; small, because zstd gives all that a piece holds at once: 128 MB at the worst.
+_MOST_AT_ONCE = 8 << 20
+"""Python makes room for all bytes that are asked for, however small the file is."""
 _PIECE_BYTES = 4 << 10
 _UNPACKED_BYTES = 1 << 20
 """The others give no more than this at once."""
@@ -257,7 +259,7 @@ class SourceStream:
 
     def _read_raw(self, size: int) -> bytes:
         try:
-            data = self._raw.read(size) or b""
+            data = self._raw.read(min(size, _MOST_AT_ONCE)) or b""
         except OSError as error:
             self._fail(f"cannot be read further: {error.strerror or error}")
             return b""
