@@ -367,28 +367,22 @@ class _Writer:
 
     def _lines(self, piece: str) -> None:
         """Lines of which none is more than its words, as `_line` and `line_break` would write them."""
-        piece = piece.replace(f"{_BREAK}\n", _BREAK)
         piece = _one_line(piece)
-        piece = piece.replace(f" {_BREAK}", _BREAK).replace(f"{_BREAK} ", _BREAK).replace(_BREAK, "\n")
-        while _TOO_MANY in piece:
-            piece = piece.replace(_TOO_MANY, _TOO_MANY[1:])
-        if "&" in piece:
-            piece = _unescape(piece)
-        bare = piece.strip("\n ")
-        if not bare:
-            self.breaks = min(self.breaks + piece.count("\n"), _MAX_BREAKS)
-            self.gap = ""
-            return
-        if piece[0] == "\n":
-            self.breaks = min(self.breaks + len(piece) - len(piece.lstrip("\n")), _MAX_BREAKS)
+        lines = "\n".join([line.strip(" ") for line in piece.split(_BREAK)])
+        while _TOO_MANY in lines:
+            lines = lines.replace(_TOO_MANY, _TOO_MANY[1:])
+        before = len(lines) - len(lines.lstrip("\n"))
+        if before:
+            self.breaks = min(self.breaks + before, _MAX_BREAKS)
             self.gap = ""
         elif piece[0] == " " and not self.gap:
             self.gap = " "
-        self.write(bare)
-        if piece[-1] == "\n":
-            self.breaks = len(piece) - len(piece.rstrip("\n"))
-        elif piece[-1] == " ":
-            self.gap = " "
+        bare = lines.strip("\n")
+        if bare:
+            self.write(_unescape(bare) if "&" in bare else bare)
+            self.breaks = len(lines) - before - len(bare)
+            if piece[-1] == " " and not self.breaks:
+                self.gap = " "
 
     def _line(self, piece: str) -> None:
         if "&" in piece:
