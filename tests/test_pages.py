@@ -283,6 +283,22 @@ def test_a_lone_block_is_a_thread_without_answers_unless_the_page_is_an_article(
 
 
 @pytest.mark.parametrize(
+    ("said", "text"),
+    [
+        ('<b class="nick">Ann</b> <i class="date">1.2.2003</i><div class="content">Words</div>', "Words"),
+        (
+            '<b class="nick">Ann</b> <i class="date">1.2.2003</i>Words <i class="text-small">x</i>',
+            "Ann 1.2.2003Words x",
+        ),
+    ],
+)
+def test_a_block_that_may_be_a_body_itself_holds_one(said: str, text: str, tmp_path: Path) -> None:
+    blocks = "".join(f'<div class="message" id="m{number}">{said}</div>' for number in range(3))
+    found, _ = read(write(tmp_path / "page.html", f"<html><body>{blocks}</body></html>"))
+    assert [post["text"] for post in found] == [text] * 3
+
+
+@pytest.mark.parametrize(
     ("written", "created"),
     [
         ("Today, 01:15", "2004-03-30 01:15:00"),

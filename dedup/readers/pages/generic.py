@@ -50,10 +50,10 @@ _MOST_AROUND = 50
 class _Block:
     """A block, and what may be a part of it, in order."""
 
-    __slots__ = ("author", "created", "heading", "kind", "node", "parts")
+    __slots__ = ("author", "created", "heading", "kind", "may_be_body", "node", "parts")
 
-    def __init__(self, node: LexborNode, kind: tuple[str, ...]) -> None:
-        self.node, self.kind = node, kind
+    def __init__(self, node: LexborNode, kind: tuple[str, ...], may_be_body: bool) -> None:
+        self.node, self.kind, self.may_be_body = node, kind, may_be_body
         self.parts: dict[int, list[LexborNode]] = {}
         self.author: str | None = None
         self.created: str | None = None
@@ -100,7 +100,7 @@ def _find_blocks(tree: LexborHTMLParser) -> Iterable[list[_Block]]:
             continue
         if all(block.kind != kind for block in around):
             count += 1
-            groups[kind].append(_Block(node, kind))
+            groups[kind].append(_Block(node, kind, _BODY in roles))
             inside[node.mem_id] = (*around, groups[kind][-1])
     return groups.values()
 
@@ -182,6 +182,8 @@ def _post(block: _Block) -> PagePost | None:
         size = len(node.text_lexbor())
         if size > most:
             body, most = node, size
+    if block.may_be_body and 2 * most < _unaccounted(block):
+        body = block.node  # a "message" with its text beside what calls itself one
     if len(body.text_lexbor().strip()) == 0:
         return None
     heading = block.heading if not block.node.id else None
@@ -192,6 +194,11 @@ def _post(block: _Block) -> PagePost | None:
         created=block.created,
         signature=next(iter(block.parts.get(_SIGNATURE, ())), None),
     )
+
+
+def _unaccounted(block: _Block) -> int:
+    """How many characters of a block are neither its author nor its date."""
+    return len(text_of(block.node) or "") - len(block.author or "") - len(block.created or "")
 
 
 ENGINE = Engine("unknown", (), read, signature_line="_" * 17)
