@@ -6,6 +6,7 @@ import json
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,25 @@ def test_a_megabyte_of_markup_is_read(name: str) -> None:
         rendered = render(body.html or "", HeaderNames([]))
     assert len(read.posts) == 1
     assert "x" in rendered.text
+
+
+KINDS = [f'<div class="post{"".join(letters)}">' for letters in product("bcdfghjk", repeat=4)]
+PARTS = '<b class="author">Ann</b><i class="date">2001</i>words'
+BLOCKS = {
+    "kinds in one another": "".join(KINDS[:2000]) + PARTS * 20_000,
+    "kinds beside one another": "".join(f"{kind}{PARTS}</div>" for kind in KINDS) * 4,
+    "blocks in one another": KINDS[0] * 9000 + PARTS * 20_000,
+    "blocks beside one another": f"{KINDS[0]}{PARTS}</div>" * 30_000,
+    "line breaks": KINDS[0] + PARTS + "<br>" * 200_000 + "&nbsp;<br>" * 50_000,
+}
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+def test_a_megabyte_of_blocks_that_may_be_posts(name: str) -> None:
+    page = f"<html><body>{BLOCKS[name]}"
+    with no_hang(60):
+        read = parse_block(Block(page.encode(), "page.html", 1, 0, "html"), ONE.read)
+    assert len(read.posts) + len(read.rejected) > 0
 
 
 @pytest.mark.parametrize("end", ["x", "=", ">x", "/>x", "'/>"])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -64,11 +64,13 @@ def read(tree: LexborHTMLParser, address: Address) -> Page:
     """The group of blocks that holds most text, of those most of whose blocks have a name and a date."""
     best: list[_Block] = []
     most = 0.0
-    for blocks in _find_blocks(tree):
+    groups = _find_blocks(tree)
+    lone_post_fits = all(len(blocks) > 1 for blocks in groups) or tree.css_first(_ARTICLE) is None
+    for blocks in groups:
         for block in blocks:
             _read_block(block)
         told = sum((block.author is not None) + (block.created is not None) for block in blocks)
-        if told < len(blocks) or (len(blocks) == 1 and (told < 2 or tree.css_first(_ARTICLE) is not None)):
+        if told < len(blocks) or (len(blocks) == 1 and (told < 2 or not lone_post_fits)):
             continue
         score = sum(len(block.node.text_lexbor()) for block in blocks) * told / len(blocks)
         if score > most:
@@ -77,7 +79,7 @@ def read(tree: LexborHTMLParser, address: Address) -> Page:
     return Page(posts=posts, title=_title(text_of(tree.css_first("h1")), site_title(tree)))
 
 
-def _find_blocks(tree: LexborHTMLParser) -> Iterable[list[_Block]]:
+def _find_blocks(tree: LexborHTMLParser) -> Collection[list[_Block]]:
     """The blocks of a page by their kinds, with their parts; no block lies in another of its kind.
 
     One look at the elements that have a class: a selector costs as much as some twenty of them.
