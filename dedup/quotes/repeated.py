@@ -207,6 +207,8 @@ def without_stock(
 
     noted = engine.map_kernels(note, _pieces(len(starts), len(starts) // engine.workers + 1))
     bits, short_bits = (reduce(_unite, filters) for filters in zip(*noted, strict=True))
+    if engine.shared:  # it travels as a file
+        bits = index.scratch.copy(bits)
     table = StockTable(np.zeros(0, np.uint64), bits, short_bits, shortest)
     cells = _count_all(table, _cells_for(total, index), everything, index, engine, advance)
     most = settings.stock_threads
