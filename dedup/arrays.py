@@ -34,12 +34,13 @@ are called for a word or a character that is much of their time.
 def looked_up(size: int, kind: DTypeLike) -> NDArray[Any]:
     """An array of zeros to look things up in, here and there: in large pages where the system has them, as
     the search for a small page takes longer than to read what is there."""
-    if (bytes_ := size * np.dtype(kind).itemsize) < _LARGE_PAGE:
+    size_bytes = size * np.dtype(kind).itemsize
+    if size_bytes < _LARGE_PAGE or not hasattr(mmap, "MADV_HUGEPAGE"):  # Linux alone
         return np.zeros(size, kind)
-    memory = mmap.mmap(-1, -(-bytes_ // _LARGE_PAGE) * _LARGE_PAGE)
-    if hasattr(mmap, "MADV_HUGEPAGE"):  # on Linux
-        with suppress(OSError):  # a system that has none
-            memory.madvise(mmap.MADV_HUGEPAGE)
+    pages = -(-size_bytes // _LARGE_PAGE)
+    memory = mmap.mmap(-1, pages * _LARGE_PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    with suppress(OSError):  # a system that has none
+        memory.madvise(mmap.MADV_HUGEPAGE)
     return np.frombuffer(memory, kind, size)
 
 

@@ -94,7 +94,8 @@ def _index(
 ) -> tuple[Index, list[pa.StringArray]]:
     keys = _Keys(stage)
     words = keys["words"]
-    memory = memory_for(config.run, _WORD_BYTES * int(words.sum(dtype=np.int64)), engine.workers)
+    # what more workers may take is theirs
+    memory = memory_for(config.run, _WORD_BYTES * int(words.sum(dtype=np.int64)), min(2, engine.workers))
     scratch = Scratch(stage.folder, memory, engine.shared)
     keep = scratch.copy
 

@@ -33,9 +33,9 @@ _OTHERS_BYTES = 256 << 20
 """What other processes take of a run's memory while arrays are worked on here: they idle."""
 _SHARED_BYTES = 1 << 16
 """A smaller array is in memory, and travels as it is."""
-_LEAST_SHARE, _REST_SECONDS = 4, 0.03
+_LEAST_SHARE, _REST_SECONDS, _LONGER = 4, 0.03, 10
 """To read again what was let go of takes time, so such a share of the memory is left to it in any case, and
-so long."""
+so long; longer, where letting go was no use."""
 _NO_RESERVE = getattr(mmap, "MAP_NORESERVE", 0x4000 if sys.platform == "linux" else 0)
 """No memory is set aside for pages that nobody writes to. Python knows the name from 3.13 on."""
 _DISK_FACTOR, _UNPACKED = 6, 4
@@ -188,7 +188,8 @@ def _watch(watched: weakref.ref[Scratch]) -> None:
         room = max(scratch.memory - _OTHERS_BYTES - other, least + scratch.memory // _LEAST_SHARE)
         if mapped > room and time.monotonic() > rests_until:
             scratch.let_go()
-            rests_until = time.monotonic() + _REST_SECONDS
+            helped = _mapped_and_other_bytes()[0] <= room  # what else is mapped stays
+            rests_until = time.monotonic() + _REST_SECONDS * (1 if helped else _LONGER)
         del scratch
         time.sleep(_LOOK_SECONDS)
 

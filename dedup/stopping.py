@@ -90,13 +90,17 @@ def _end_when(told: int) -> None:
     while (number := os.read(told, 1)[0]) not in ends:
         pass
     message, code = ends[signal.Signals(number)]
-    show_cursor = "\r\x1b[K\x1b[?25h" if sys.stderr.isatty() else ""  # after progress bars
     try:
-        os.write(2, f"{show_cursor}dedup: {' '.join(filter(None, [message, *_hints]))}\n".encode())
+        if sys.stderr is not None:  # it was there when this began
+            show_cursor = "\r\x1b[K\x1b[?25h" if sys.stderr.isatty() else ""  # after progress bars
+            said = f"{show_cursor}dedup: {' '.join(filter(None, [message, *_hints]))}\n"
+            with suppress(OSError):  # nobody reads it any more
+                os.write(2, said.encode())
         for path in list(_unfinished):
             if path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)
             else:
-                path.unlink(missing_ok=True)
-    finally:  # nobody reads standard error any more, or a file cannot be removed
+                with suppress(OSError):
+                    path.unlink(missing_ok=True)
+    finally:
         os._exit(code)

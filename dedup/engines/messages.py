@@ -18,6 +18,8 @@ _LARGE = 1 << 15
 """Bytes; less is pickled with the rest."""
 _HEAD = struct.Struct("<QII")
 """The bytes of the pickle; how many `bytes` and how many buffers follow it. Their sizes come first."""
+_AT_ONCE = 1 << 30
+"""Bytes; some systems refuse more than 2 GB."""
 _ALL = getattr(socket, "MSG_WAITALL", 0)
 
 
@@ -39,8 +41,8 @@ def send(to: socket.socket, value: Any) -> None:
     follow: list[bytes | memoryview] = [*pickler.left_out, *(buffer.raw() for buffer in buffers)]
     head = _HEAD.pack(pickled.tell(), len(pickler.left_out), len(buffers))
     sizes = struct.pack(f"<{len(follow)}Q", *(len(piece) for piece in follow))
-    to.sendall(head + sizes + pickled.getbuffer())
-    for piece in follow:
+    to.sendall(head + sizes)
+    for piece in (pickled.getbuffer(), *follow):
         to.sendall(piece)
 
 
@@ -75,7 +77,7 @@ class _Unpickler(pickle.Unpickler):
 def _read(source: socket.socket, size: int) -> bytes:
     parts: list[bytes] = []
     while size:
-        parts.append(source.recv(size, _ALL))
+        parts.append(source.recv(min(size, _AT_ONCE), _ALL))
         if not parts[-1]:
             raise EOFError
         size -= len(parts[-1])
@@ -86,7 +88,7 @@ def _read_into(source: socket.socket, size: int) -> np.ndarray[Any, np.dtype[np.
     buffer = np.empty(size, np.uint8)  # writable, as arrays are
     rest = buffer.data
     while rest:
-        read = source.recv_into(rest, 0, _ALL)
+        read = source.recv_into(rest, min(len(rest), _AT_ONCE), _ALL)
         if not read:
             raise EOFError
         rest = rest[read:]

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
-from dedup.arrays import Bytes, Int, Int32s, Int64s, UInt16s, UInt32s, UInt64s, helper
+from dedup.arrays import Bytes, Flags, Int, Int32s, Int64s, UInt16s, UInt32s, UInt64s, helper
 from dedup.quotes.align import evidence_of
 from dedup.quotes.within import BOILERPLATE
 from dedup.text.shingles import shingle_hash
@@ -29,46 +29,47 @@ SAMPLED_FROM_WORDS = 64
 STOCK_SAMPLE = 8
 MOST_COUNTED = 255
 """Threads that are counted of a shingle; `stock_threads` is less."""
+_END_WORDS = 6
 _NO_WORDS = np.uint64(7)
+"""The hash (see `_with_word`) of no words."""
 _BLOCK: Int = np.int64(1024)
 """Shingles of a post that are looked up in the filter before any of them in the table."""
 
 
 @njit(nogil=True, cache=True)
-def last_lines(
-    posts: Int64s, authors: Int32s, offsets: Int64s, hashes: UInt32s, info: UInt16s, state: Bytes, bits: Int
-) -> Any:
-    """What the last line of each post and its author hash to: int64 [n], -1 where no signature can be.
+def count_ends(
+    posts: Int64s,
+    authors: Int32s,
+    offsets: Int64s,
+    hashes: UInt32s,
+    info: UInt16s,
+    state: Bytes,
+    most: Int,
+    counts: Bytes,
+    alike: Flags,
+) -> None:
+    """How many posts of an author end in the same words, at most.
 
-    posts: int64 [n], of known authors. The hashes are of so many `bits`.
+    Posts with the same signature have its last _END_WORDS words in common, or all of it from the start of a
+    line on where it is shorter: these ends are counted.
+    posts: int64 [n], of known authors. counts: uint8 [a power of two], a cell for an end and its author, and
+    others; counted up to `most`. With room in `alike` (bool [n]) nothing is counted: it gets which posts have
+    an end that was counted so often.
     """
-    cells = np.full(posts.shape[0], -1, np.int64)
     for i in range(posts.shape[0]):
         begin = offsets[posts[i]]
         end = _end_above(begin, offsets[posts[i] + 1], state)
         mixed = _NO_WORDS
-        at = end - 1
-        while at > begin and end - at <= MOST_SIGNATURE_WORDS:
+        for at in range(end - 1, max(begin, end - 1 - _END_WORDS), -1):
             mixed = _with_word(mixed, hashes[at])
-            if info[at] & LINE_START:
-                cells[i] = np.int64(_with_word(mixed, np.uint32(authors[posts[i]])) >> np.uint64(64 - bits))
-                break
-            at -= 1
-    return cells
-
-
-@njit(nogil=True, cache=True)
-def are_repeated(cells: Int64s, times: Int) -> Any:
-    """Which hashes (int64 [n], see `last_lines`) stand there so many times, or 255 times: bool [n]."""
-    most = min(times, 255)
-    counts = np.zeros(max(cells.max(), 0) + 1, np.uint8)
-    for cell in cells:
-        if cell >= 0:
-            counts[cell] += counts[cell] < most
-    repeated = np.zeros(cells.shape[0], np.bool_)
-    for i in range(cells.shape[0]):
-        repeated[i] = cells[i] >= 0 and counts[cells[i]] >= most
-    return repeated
+            if end - at < _END_WORDS and not info[at] & LINE_START:
+                continue
+            key = _with_word(mixed, np.uint32(authors[posts[i]]))
+            cell = np.int64((key >> np.uint64(29)) & np.uint64(counts.shape[0] - 1))
+            if alike.shape[0] == 0:
+                counts[cell] += counts[cell] < most
+            elif counts[cell] >= most:
+                alike[i] = True
 
 
 @helper
@@ -193,8 +194,8 @@ class StockTable(NamedTuple):
 
 @helper
 def counted_shingles(starts: Int64s, ends: Int64s) -> Any:
-    """How many shingles of passages (int64 [n], word positions each) are counted, at most; how many
-    passages are shorter than a shingle; and the fewest words a passage has."""
+    """How many shingles of passages (int64 [n], word positions each) are counted, about; how many passages
+    are shorter than a shingle; and the fewest words a passage has."""
     total = np.int64(0)
     short = np.int64(0)
     shortest = np.int64(STOCK_SHINGLE_WORDS)
@@ -252,7 +253,8 @@ def fill_stock_table(shingles: UInt64s, keys: UInt64s, bits: UInt64s) -> None:
 
 @helper
 def _leading(hashes: UInt32s, at: Int, two: Any) -> Any:
-    """A hash of the first word from `at` on, or of two."""
+    """A hash of the first word from `at` on, or of two: enough to tell most places where no short passage
+    begins; those that are left are looked up whole."""
     words = np.uint64(hashes[at])
     if two:
         words |= np.uint64(hashes[at + 1]) << np.uint64(32)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial, reduce
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,15 +19,15 @@ from dedup.engines.base import Engine
 from dedup.index import Index
 from dedup.quotes import within
 from dedup.quotes.boilerplate import (
+    MOST_COUNTED,
     StockTable,
     add_counts,
-    are_repeated,
     common_shingles,
+    count_ends,
     count_threads,
     counted_shingles,
     fill_stock_table,
     find_signatures,
-    last_lines,
     note_shingles,
     stock_spans,
 )
@@ -40,7 +40,9 @@ _NONE = np.zeros((0, 4), np.int64)
 _CELLS_SHARE = 64
 """Such a share of the memory, or two, are the cells that shingles are counted in first."""
 JOB_POSTS = 1 << 15
-"""Posts that one job takes where they do not go by thread; changes no result."""
+"""Posts or passages that one job takes where they do not go by thread; changes no result."""
+_ENDS_CELLS = 4
+"""Cells for each post, or twice as many, that ends of posts are counted in."""
 
 
 def thread_jobs(everything: Everything, job_words: int = _JOB_WORDS) -> Iterator[tuple[int, int]]:
@@ -56,6 +58,12 @@ def thread_jobs(everything: Everything, job_words: int = _JOB_WORDS) -> Iterator
         first = last
 
 
+_Words: TypeAlias = (
+    "tuple[NDArray[np.int64], NDArray[np.uint32], NDArray[np.uint16], NDArray[np.uint8], NDArray[np.int64]]"
+)
+"""Offsets, hashes, info, state and threads, as `find_signatures` takes them."""
+
+
 def find_signed(index: Index, settings: Quotes, engine: Engine, advance: Callable[[int], None]) -> Passages:
     """Signatures: what ends the posts of an author in several threads."""
     everything, removed, count = _with_removed(index), index.removed, len(index.rank)
@@ -67,14 +75,15 @@ def find_signed(index: Index, settings: Quotes, engine: Engine, advance: Callabl
     words = everything.offsets, index.hashes, index.info, index.state, everything.thread_of
     step = partial(signatures_of, min_threads=settings.signature_threads)
     rounds = [_NONE]
-    advance(len(posts))
     while len(posts):  # what stands above one signature may be another
-        likely = posts[are_repeated(_last_lines(posts, authors, words, engine), settings.signature_threads)]
+        likely = posts[_end_alike(posts, authors, words, settings.signature_threads, engine)]
         likely = likely[np.lexsort((ranks[likely], authors[likely]))]
-        jobs = (_AuthorPosts(posts, groups, *words) for posts, groups in _by_author(likely, authors[likely]))
-        found = np.concatenate([_NONE, *engine.map_parts(step, jobs)])
+        parts = (_AuthorPosts(some, groups, *words) for some, groups in _by_author(likely, authors[likely]))
+        found = np.concatenate([_NONE, *engine.map_parts(step, parts)])
         kinds = np.full(len(found), within.BOILERPLATE, np.uint8)
         within.set_state(index.state, found[:, 1], found[:, 2], kinds)
+        if len(rounds) == 1:
+            advance(len(posts))
         rounds.append(found)
         signed = np.zeros(int(authors.max()) + 1, np.bool_)
         signed[authors[found[:, 0]]] = True
@@ -93,19 +102,28 @@ def find_signed(index: Index, settings: Quotes, engine: Engine, advance: Callabl
     return Passages(spans, np.stack([found[:, 1], found[:, 3], lengths], axis=1))
 
 
-def _last_lines(
-    posts: NDArray[np.int64], authors: NDArray[np.int32], words: tuple[NDArray[Any], ...], engine: Engine
-) -> NDArray[np.int64]:
-    """Equal numbers for the last lines that posts of one author have in common. Whoever has none like it
-    has no signature: here words are gone through as they lie, `find_signatures` jumps from post to post."""
-    offsets, hashes, info, state, _ = words
-    bits = (4 * len(posts)).bit_length()
+def _end_alike(
+    posts: NDArray[np.int64], authors: NDArray[np.int32], words: _Words, min_posts: int, engine: Engine
+) -> NDArray[np.bool_]:
+    """Which posts end as enough others of their author do: no other has a signature, or counts for one. Here
+    words are gone through as they lie, where `find_signatures` jumps from post to post."""
+    most = min(min_posts, MOST_COUNTED)
+    cells, look = _ENDS_CELLS << len(posts).bit_length(), words[:4]
+    alike = np.zeros(len(posts), np.bool_)
 
-    def lines_of(some: slice) -> NDArray[np.int64]:
-        lines: NDArray[np.int64] = last_lines(posts[some], authors, offsets, hashes, info, state, bits)
-        return lines
+    def counted(some: slice) -> NDArray[np.uint8]:
+        counts = looked_up(cells, np.uint8)
+        count_ends(posts[some], authors, *look, most, counts, alike[:0])
+        return counts
 
-    return np.concatenate([*engine.map_kernels(lines_of, _pieces(len(posts), JOB_POSTS))])
+    counts: NDArray[np.uint8] = reduce(_add, engine.map_kernels(counted, _shares(len(posts), engine)))
+
+    def find(some: slice) -> None:
+        count_ends(posts[some], authors, *look, most, counts, alike[some])
+
+    for _ in engine.map_kernels(find, _pieces(len(posts), JOB_POSTS)):
+        pass
+    return alike
 
 
 def _by_author(
@@ -205,7 +223,7 @@ def without_stock(
         note_shingles(starts[some], ends[some], index.hashes, shortest, *filters)
         return filters
 
-    noted = engine.map_kernels(note, _pieces(len(starts), len(starts) // engine.workers + 1))
+    noted = engine.map_kernels(note, _shares(len(starts), engine))
     bits, short_bits = (reduce(_unite, filters) for filters in zip(*noted, strict=True))
     if engine.shared:  # it travels as a file
         bits = index.scratch.copy(bits)
@@ -214,10 +232,9 @@ def without_stock(
     most = settings.stock_threads
 
     def common_of(some: slice) -> NDArray[np.uint64]:
-        common: NDArray[np.uint64] = common_shingles(starts[some], ends[some], index.hashes, cells, most)
-        return common
+        return np.unique(common_shingles(starts[some], ends[some], index.hashes, cells, most))
 
-    common = np.concatenate([*engine.map_kernels(common_of, _pieces(len(starts), JOB_POSTS))])
+    common = np.unique(np.concatenate([*engine.map_kernels(common_of, _pieces(len(starts), JOB_POSTS))]))
     table = table._replace(
         keys=index.scratch.zeros(1 << max(6, int(1.5 * len(common)).bit_length()), np.uint64),
         bits=looked_up(_filter_words(len(common)), np.uint64),
@@ -243,13 +260,24 @@ def _filter_words(entries: int) -> int:
 
 
 def _cells_for(shingles: int, index: Index) -> int:
-    """How many cells tell common shingles from others: one for two to four of them, as far as memory goes."""
+    """How many cells tell common shingles from others: one for one or two of them, as far as memory goes."""
     return 1 << min(max(6, shingles.bit_length() - 1), (index.scratch.memory // _CELLS_SHARE).bit_length())
 
 
 def _pieces(count: int, size: int) -> Iterator[slice]:
     for first in range(0, count, size):
         yield slice(first, first + size)
+
+
+def _shares(count: int, engine: Engine) -> Iterator[slice]:
+    """One for each worker: each has arrays of its own."""
+    return _pieces(count, count // engine.workers + 1)
+
+
+def _add(counts: NDArray[np.uint8], others: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The sums of counts, up to MOST_COUNTED."""
+    np.minimum(others, MOST_COUNTED - counts, out=others)
+    return np.add(counts, others, out=counts)
 
 
 def _unite(bits: NDArray[np.uint64], others: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -26,9 +26,9 @@ from dedup.stopping import temporary_folder
 STANDARD_INPUT = "-"
 COMPRESSION_SUFFIXES = (".gz", ".zst", ".bz2", ".xz")
 
-# A piece of compressed input; small, because zstd gives all that a piece holds at once: 128 MB at the worst.
 _MOST_AT_ONCE = 8 << 20
 """Python makes room for all bytes that are asked for, however small the file is."""
+# A piece of compressed input; small, because zstd gives all that a piece holds at once: 128 MB at the worst.
 _PIECE_BYTES = 4 << 10
 _UNPACKED_BYTES = 1 << 20
 """The others give no more than this at once."""

@@ -38,7 +38,7 @@ _SHORT = pa.array(["encoding", "whitespace", "page_chrome", "empty"])
 """The `why` of edits that have no source; they are written without the fields that describe one."""
 
 
-class CorpusLines(msgspec.Struct, frozen=True):
+class CorpusLines(msgspec.Struct, frozen=True, eq=False):
     """Corpus records as JSON lines, and the kinds of their metadata values."""
 
     data: NDArray[np.uint8]
@@ -46,14 +46,14 @@ class CorpusLines(msgspec.Struct, frozen=True):
     first_seen: FirstSeen
 
 
-class ProvenanceLines(msgspec.Struct, frozen=True):
+class ProvenanceLines(msgspec.Struct, frozen=True, eq=False):
     """Provenance records as JSON lines."""
 
     data: NDArray[np.uint8]
     records: int
 
 
-class Encoded(msgspec.Struct, frozen=True):
+class Encoded(msgspec.Struct, frozen=True, eq=False):
     """Both kinds of records of one batch of results."""
 
     corpus: CorpusLines
