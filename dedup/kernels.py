@@ -28,6 +28,10 @@ _POSTS = [
     },
     {"id": "4", "author": "eve", "thread_id": "2", "text": "+1"},
     {"id": "5", "author": "eve", "thread_id": "2", "text": "+1"},
+    *(
+        {"id": thread, "author": "cid", "thread_id": thread, "text": f"{word} it.\n\n-- \nStill firing, cid"}
+        for thread, word in (("6", "Sold"), ("7", "Kept"), ("8", "Cut"))
+    ),
 ]
 
 

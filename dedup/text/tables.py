@@ -112,9 +112,10 @@ def load_tables() -> Tables:
     try:
         return _unpack(np.load(path, mmap_mode="r", allow_pickle=False))
     except (OSError, ValueError):
-        tables = _build()
-    _store(path, tables)
-    return tables
+        packed = _pack(_build())
+    _store(path, packed)
+    packed.flags.writeable = False  # as what is mapped: kernels are compiled for each kind
+    return _unpack(packed)
 
 
 def cache_folder() -> Path:
@@ -124,8 +125,7 @@ def cache_folder() -> Path:
     return Path(os.environ.get("DEDUP_CACHE") or platformdirs.user_cache_dir("dedup"))
 
 
-def _store(path: Path, tables: Tables) -> None:
-    packed = _pack(tables)
+def _store(path: Path, packed: NDArray[np.uint8]) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
