@@ -52,7 +52,7 @@ def inverse(permutation: Int64s) -> Int64s:
 
 
 @njit(nogil=True, cache=True)
-def grow_rows(rows: Int64s) -> Any:
+def grow_rows(rows: NDArray[Any]) -> Any:
     """The same rows with room for as many again."""
     bigger = np.empty((rows.shape[0] * 2, rows.shape[1]), rows.dtype)
     bigger[: rows.shape[0]] = rows

@@ -48,7 +48,7 @@ OWN_CALLS_PER_POST = 0.8
 HELD_BYTES_PER_POST = 220
 """Of memory, at the end of any stage, besides pyarrow's buffers and the files of the work folder."""
 LINES_PER_KB = {
-    "text": 35_000,
+    "text": 33_000,
     "sketch": 29_000,
     "quotes": 15_000,
     "normalize": 18_000,

@@ -34,7 +34,7 @@ def send(to: socket.socket, value: Any) -> None:
         return is_small
 
     pickled = io.BytesIO()
-    # which no method of the pickler may be: a circle would keep what was sent until somebody looks for it
+    # no method of the pickler: a circle of references would keep what was sent until somebody looks for it
     pickler = _Pickler(pickled, 5, buffer_callback=leave_out)
     pickler.left_out = []
     pickler.dump(value)

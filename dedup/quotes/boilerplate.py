@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
-from dedup.arrays import Bytes, Flags, Int, Int32s, Int64s, UInt16s, UInt32s, UInt64s, helper
+from dedup.arrays import Bytes, Flags, Int, Int32s, Int64s, UInt16s, UInt32s, UInt64s, grow_rows, helper
 from dedup.quotes.align import evidence_of
 from dedup.quotes.within import BOILERPLATE
 from dedup.text.shingles import shingle_hash
@@ -30,10 +30,11 @@ STOCK_SAMPLE = 8
 MOST_COUNTED = 255
 """Threads that are counted of a shingle; `stock_threads` is less."""
 _END_WORDS = 6
+"""So many words tell ends of posts apart well enough; changes no result."""
 _NO_WORDS = np.uint64(7)
 """The hash (see `_with_word`) of no words."""
 _BLOCK: Int = np.int64(1024)
-"""Shingles of a post that are looked up in the filter before any of them in the table."""
+"""Shingles of a post that are looked up in a filter before any of them in what it stands before."""
 
 
 @njit(nogil=True, cache=True)
@@ -182,12 +183,14 @@ class StockTable(NamedTuple):
 
     keys: uint64 [slots], by open addressing, 0 where empty; with no slot at all, shingles are counted by
     cells that they share with others. bits: uint64, a bit filter of the shingles, as most of the posts' are
-    none of them. short_bits: uint64, one of how passages begin that are shorter than a shingle. shortest:
-    the words of the shortest of them.
+    none of them. leads: uint64, one of what they begin with (see `_leading`), of size 0 where they are so
+    many that most places pass. short_bits: uint64, the same of passages that are shorter than a shingle.
+    shortest: the words of the shortest of them.
     """
 
     keys: UInt64s
     bits: UInt64s
+    leads: UInt64s
     short_bits: UInt64s
     shortest: Int
 
@@ -224,10 +227,12 @@ def note_shingles(
 
 
 @njit(nogil=True, cache=True)
-def common_shingles(starts: Int64s, ends: Int64s, hashes: UInt32s, cells: Bytes, most_threads: Int) -> Any:
+def common_shingles(
+    starts: Int64s, ends: Int64s, hashes: UInt32s, shortest: Int, cells: Bytes, most_threads: Int
+) -> Any:
     """The shingles of passages whose cell says that they may stand in more threads than `most_threads`:
-    uint64, each as often as it stands there."""
-    common = np.empty(64, np.uint64)
+    uint64 [n, 2], each with what it begins with, as often as it stands there."""
+    common = np.empty((64, 2), np.uint64)
     count = 0
     for i in range(starts.shape[0]):
         long_one = ends[i] - starts[i] >= SAMPLED_FROM_WORDS
@@ -236,25 +241,28 @@ def common_shingles(starts: Int64s, ends: Int64s, hashes: UInt32s, cells: Bytes,
             key = shingle_hash(hashes, at, words)
             if (not long_one or _is_sampled(key)) and cells[_cell_of(key, cells)] > most_threads:
                 if count == common.shape[0]:
-                    common = np.concatenate((common, np.empty(count, np.uint64)))
-                common[count] = key
+                    common = grow_rows(common)
+                common[count, 0] = key
+                common[count, 1] = _leading(hashes, at, shortest > 1)
                 count += 1
     return common[:count].copy()
 
 
 @helper
-def fill_stock_table(shingles: UInt64s, keys: UInt64s, bits: UInt64s) -> None:
-    """Put shingles into the table and the filter of a `StockTable`."""
-    mask = np.uint64(keys.shape[0] - 1)
-    for key in shingles:
-        keys[find_slot(keys, mask, key)] = key
-        _set_bit(bits, key)
+def fill_stock_table(shingles: UInt64s, table: StockTable) -> None:
+    """Put shingles, as `common_shingles` has them, into a table and its filters."""
+    mask = np.uint64(table.keys.shape[0] - 1)
+    for i in range(shingles.shape[0]):
+        key = shingles[i, 0]
+        table.keys[find_slot(table.keys, mask, key)] = key
+        _set_bit(table.bits, key)
+        _set_bit(table.leads, shingles[i, 1])
 
 
 @helper
 def _leading(hashes: UInt32s, at: Int, two: Any) -> Any:
-    """A hash of the first word from `at` on, or of two: enough to tell most places where no short passage
-    begins; those that are left are looked up whole."""
+    """A hash of the first word from `at` on, or of two: it takes less than a shingle's, and tells most places
+    where none of a few begins."""
     words = np.uint64(hashes[at])
     if two:
         words |= np.uint64(hashes[at + 1]) << np.uint64(32)
@@ -305,7 +313,7 @@ def count_threads(
     int32 [slots], 0 at first; counts: uint8 [slots], counted up to MOST_COUNTED. Of a table without slots
     counts are of cells, a power of two, and say how often their shingles stand there in all.
     """
-    bits, short_bits, shortest = table.bits, table.short_bits, table.shortest
+    bits, leads, short_bits, shortest = table.bits, table.leads, table.short_bits, table.shortest
     width: Int = np.int64(STOCK_SHINGLE_WORDS)
     likely = np.empty(_BLOCK, np.uint64)
     places = np.empty(_BLOCK, np.int64)
@@ -316,11 +324,18 @@ def count_threads(
             begin = offsets[posts[p]]
             end = offsets[posts[p] + 1]
             for block in range(begin, end - width + 1, _BLOCK):
-                # without branches, and little at once, so that many reads of the filter overlap
+                # without branches, and little at once, so that many reads of the filters overlap
+                last = min(block + _BLOCK, end - width + 1)
                 asked: Int = 0
-                for at in range(block, min(block + _BLOCK, end - width + 1)):
-                    likely[asked] = shingle_hash(hashes, at, width)
-                    asked += state[at] != BOILERPLATE
+                if leads.shape[0] == 0:
+                    for at in range(block, last):
+                        likely[asked] = shingle_hash(hashes, at, width)
+                        asked += state[at] != BOILERPLATE
+                else:
+                    begun: Int = _find_leads(leads, hashes, block, last, shortest, places)
+                    for at in places[:begun]:
+                        likely[asked] = shingle_hash(hashes, at, width)
+                        asked += state[at] != BOILERPLATE
                 found: Int = 0
                 for i in range(asked):
                     key = likely[i]
@@ -331,10 +346,8 @@ def count_threads(
             if shortest == width:
                 continue
             for block in range(begin, end - shortest + 1, _BLOCK):
-                begun: Int = 0
-                for at in range(block, min(block + _BLOCK, end - shortest + 1)):
-                    places[begun] = at
-                    begun += np.int64(_has_bit(short_bits, _leading(hashes, at, shortest > 1)))
+                last = min(block + _BLOCK, end - shortest + 1)
+                begun = _find_leads(short_bits, hashes, block, last, shortest, places)
                 for at in places[:begun]:
                     if state[at] == BOILERPLATE:
                         continue
@@ -342,6 +355,16 @@ def count_threads(
                         key = shingle_hash(hashes, at, words)
                         if _has_bit(bits, key):
                             _count(table.keys, key, thread, last_seen, counts)
+
+
+@helper
+def _find_leads(leads: UInt64s, hashes: UInt32s, first: Int, last: Int, shortest: Int, places: Int64s) -> Any:
+    """Write the word positions first:last whose leading words pass a filter into `places`; how many."""
+    found: Int = 0
+    for at in range(first, last):
+        places[found] = at
+        found += np.int64(_has_bit(leads, _leading(hashes, at, shortest > 1)))
+    return found
 
 
 @helper

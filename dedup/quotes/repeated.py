@@ -34,9 +34,10 @@ from dedup.quotes.boilerplate import (
 from dedup.quotes.spans import SIGNATURE, Passages
 from dedup.stage import SIGNATURE_PIECE
 
+_NONE = np.zeros((0, 4), np.int64)
+"""No signatures, as `find_signatures` gives them."""
 _JOB_WORDS = 1 << 19
 """Words of the threads that one job takes; changes no result."""
-_NONE = np.zeros((0, 4), np.int64)
 _CELLS_SHARE = 64
 """Such a share of the memory, or two, are the cells that shingles are counted in first."""
 JOB_POSTS = 1 << 15
@@ -224,22 +225,22 @@ def without_stock(
         return filters
 
     noted = engine.map_kernels(note, _shares(len(starts), engine))
-    bits, short_bits = (reduce(_unite, filters) for filters in zip(*noted, strict=True))
+    bits, short_bits = (reduce(np.bitwise_or, filters) for filters in zip(*noted, strict=True))
     if engine.shared:  # it travels as a file
         bits = index.scratch.copy(bits)
-    table = StockTable(np.zeros(0, np.uint64), bits, short_bits, shortest)
+    nothing = np.zeros(0, np.uint64)
+    table = StockTable(nothing, bits, nothing, short_bits, shortest)
     cells = _count_all(table, _cells_for(total, index), everything, index, engine, advance)
     most = settings.stock_threads
 
     def common_of(some: slice) -> NDArray[np.uint64]:
-        return np.unique(common_shingles(starts[some], ends[some], index.hashes, cells, most))
+        return _distinct(common_shingles(starts[some], ends[some], index.hashes, shortest, cells, most))
 
-    common = np.unique(np.concatenate([*engine.map_kernels(common_of, _pieces(len(starts), JOB_POSTS))]))
-    table = table._replace(
-        keys=index.scratch.zeros(1 << max(6, int(1.5 * len(common)).bit_length()), np.uint64),
-        bits=looked_up(_filter_words(len(common)), np.uint64),
-    )
-    fill_stock_table(common, table.keys, table.bits)
+    common = _distinct(np.concatenate([*engine.map_kernels(common_of, _pieces(len(starts), JOB_POSTS))]))
+    bits, leads = (np.zeros(_filter_words(len(common)), np.uint64) for _ in range(2))
+    keys = index.scratch.zeros(1 << max(6, int(1.5 * len(common)).bit_length()), np.uint64)
+    table = table._replace(keys=keys, bits=bits, leads=leads)
+    fill_stock_table(common, table)
     counts = _count_all(table, len(table.keys), everything, index, engine)
     known = table, counts, index.hashes, most
 
@@ -280,8 +281,9 @@ def _add(counts: NDArray[np.uint8], others: NDArray[np.uint8]) -> NDArray[np.uin
     return np.add(counts, others, out=counts)
 
 
-def _unite(bits: NDArray[np.uint64], others: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    return np.bitwise_or(bits, others, out=bits)
+def _distinct(shingles: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Each of the shingles, as `common_shingles` has them, once."""
+    return shingles[np.unique(shingles[:, 0], return_index=True)[1]]
 
 
 def _count_all(
