@@ -186,7 +186,7 @@ def _nul_pattern(head: bytes) -> str | None:
 
 
 def _escape_pattern(data: bytes) -> str | None:
-    if b"\x1b$" not in data:
+    if b"\x1b" not in data or b"\x1b$" not in data:  # two bytes are looked for much slower than one
         return None
     for escape, name in _ESCAPES:
         if escape.search(data):
