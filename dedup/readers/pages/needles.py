@@ -8,56 +8,78 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dedup.arrays import Bytes, Int, Int32s, Int64s, helper
 from dedup.text import eights
 
-_FRONT = 4
-"""So many bytes of a string choose its slot; no string is shorter."""
+_KEY = 4
+"""So many bytes of a string choose its slot."""
 _SLOTS = 1 << 12
-_FRONT_MASK = np.uint64(0xFFFFFFFF)
+_KEY_MASK = np.uint64(0xFFFFFFFF)
 _MIX = np.uint64(0x9E3779B1)
 _SHIFT = np.uint64(20)
 
 
 class Needles:
-    """Strings to be looked for together."""
+    """Strings to be looked for together: the longer the shortest, the faster."""
 
     def __init__(self, strings: Sequence[bytes]) -> None:
         self.strings = tuple(strings)
         self._sizes = np.array([len(string) for string in strings], np.int64)
         self._bytes = np.zeros((len(strings), max(map(len, strings))), np.uint8)
         self._slots = np.full(_SLOTS, -1, np.int32)
-        self._next = np.full(len(strings), -1, np.int32)  # of the same slot
+        # Each string has a slot for several of its last bytes, as many begin alike: `class="`. So not every
+        # place has to be looked at.
+        self._stride = min(map(len, strings)) - _KEY + 1
+        entries = [
+            (row, len(string) - _KEY - skipped)
+            for row, string in enumerate(strings)
+            for skipped in range(self._stride)
+        ]
+        self._entries = np.array(entries, np.int64)
+        self._next = np.full(len(entries), -1, np.int32)  # of the same slot
         for row, string in enumerate(strings):
             self._bytes[row, : len(string)] = np.frombuffer(string, np.uint8)
-            slot = _slot(np.frombuffer(string[:_FRONT], "<u4")[0].astype(np.uint64))
-            self._next[row], self._slots[slot] = self._slots[slot], row
+        for entry, (row, offset) in enumerate(entries):
+            key = np.frombuffer(strings[row], "<u4", 1, offset)[0].astype(np.uint64)
+            self._next[entry], self._slots[_slot(key)] = self._slots[_slot(key)], entry
 
     def first_places(self, data: bytes) -> dict[bytes, int]:
         """The strings that stand in `data`, and where each does first."""
         places = np.full(len(self.strings), -1, np.int64)
         padded = np.frombuffer(data + bytes(eights.SIZE), np.uint8)
-        _first_places(padded, self._slots, self._next, self._bytes, self._sizes, places)
-        return {self.strings[row]: int(places[row]) for row in np.flatnonzero(places >= 0)}
+        _first_places(
+            padded, self._stride, self._slots, self._entries, self._next, self._bytes, self._sizes, places
+        )
+        return {self.strings[row]: place for row, place in enumerate(places.tolist()) if place >= 0}
 
 
 @helper
 def _slot(word: np.uint64) -> Int:
-    return int(((word & _FRONT_MASK) * _MIX & _FRONT_MASK) >> _SHIFT)
+    return int(((word & _KEY_MASK) * _MIX & _KEY_MASK) >> _SHIFT)
 
 
 @helper
 def _first_places(
-    data: Bytes, slots: Int32s, following: Int32s, strings: Bytes, sizes: Int64s, places: Int64s
+    data: Bytes,
+    stride: int,
+    slots: Int32s,
+    entries: NDArray[np.int64],
+    following: Int32s,
+    strings: Bytes,
+    sizes: Int64s,
+    places: Int64s,
 ) -> None:
-    for at in range(len(data) - eights.SIZE):
-        row = slots[_slot(eights.load(data, at))]
-        while row >= 0:
-            if places[row] < 0:
+    end = len(data) - eights.SIZE
+    for at in range(0, end, stride):
+        entry = slots[_slot(eights.load(data, at))]
+        while entry >= 0:
+            row, start = entries[entry, 0], at - entries[entry, 1]
+            if start >= 0 and (places[row] < 0 or start < places[row]):
                 place = 0
-                while place < sizes[row] and data[at + place] == strings[row, place]:
+                while place < sizes[row] and data[start + place] == strings[row, place]:
                     place += 1
                 if place == sizes[row]:
-                    places[row] = at
-            row = following[row]
+                    places[row] = start
+            entry = following[entry]
