@@ -51,7 +51,7 @@ _LED = re.compile(
 """What stands in front of the name."""
 _ARGUMENTS = re.compile(r"author=([^=]{1,80}?)(?= link=| date=)")
 """Of a tag of SMF, where a converter of pages took all of them for the name."""
-_LEADING = re.compile(r"^\([^()]*\)\s*")  # MyBB puts the date in front
+_LEADING = re.compile(r"\([^()]*\)\s*")  # MyBB puts the date in front
 _DATES = (
     re.compile(
         r"(.{1,80}?)\s(?:on|am|le|el|il|op|em|på|den|от|dnia|dne|dňa|w dniu)\s(?=(?:\S+\s){0,2}\S{0,3}\d)"
@@ -80,7 +80,9 @@ class HeaderNames:
         >>> HeaderNames([]).find("author=Bo link=topic=3.msg7#msg7 date=12577911 wrote:")
         'Bo'
         """
-        header = _LEADING.sub("", " ".join(header[:_MOST_CHARS].split()))
+        header = " ".join(header[:_MOST_CHARS].split())
+        if leading := _LEADING.match(header):
+            header = header[leading.end() :]
         if raw := _ARGUMENTS.match(header):
             return raw[1].strip() or None
         name = self._known(header)
@@ -111,8 +113,9 @@ class HeaderNames:
         if not header.startswith(name):
             return
         phrase, colon, _ = header[len(name) : _MOST_CHARS].lower().partition(":")
-        few = len(self._phrases) < _MOST_PHRASES
-        if few and colon and phrase and not any(char.isdigit() for char in phrase):
+        if not colon or not phrase or f"{phrase}:" in self._phrases:
+            return
+        if len(self._phrases) < _MOST_PHRASES and not any(map(str.isdigit, phrase)):
             self._phrases[f"{phrase}:"] = None
 
     def _known(self, text: str) -> str | None:
