@@ -29,7 +29,7 @@ from dedup.originals import restore
 from dedup.quotes import across
 from dedup.readers import Block, parse_block
 from dedup.readers.pages.names import HeaderNames
-from dedup.readers.pages.render import render
+from dedup.readers.pages.render import Body, render
 from dedup.verification import verify
 
 ONE = Config().with_settings({"run": {"workers": 1}})
@@ -100,9 +100,9 @@ def test_a_megabyte_of_markup_is_read(name: str) -> None:
         read = parse_block(Block(line, "dump.jsonl", 1, 0, "jsonl", markup="html"), ONE.read)
         body = LexborHTMLParser(page).css_first("div")
         assert body is not None
-        rendered = render(body.html or "", HeaderNames([]))
+        rendered = render([Body(body.html or "", HeaderNames([]))])
     assert len(read.posts) == 1
-    assert "x" in rendered.text
+    assert "x" in rendered.texts[0]
 
 
 KINDS = [f'<div class="post{"".join(letters)}">' for letters in product("bcdfghjk", repeat=4)]

@@ -19,7 +19,8 @@ from dedup import clean
 from dedup.config import Read
 from dedup.readers import Block, group_blocks, parse_block, parse_blocks, read_blocks, read_posts, recognise
 from dedup.readers.pages.names import HeaderNames
-from dedup.readers.pages.render import MAX_QUOTE_DEPTH, render
+from dedup.readers.pages.render import Body, render
+from dedup.readers.pages.writer import MAX_QUOTE_DEPTH
 
 SAMPLES = Path(__file__).parents[1] / "data" / "pages"
 DESCRIBED = Path(__file__).parent / "pages"
@@ -101,12 +102,13 @@ def text_and_quotes(html: str, plain_blockquotes: bool = True) -> tuple[str, lis
     tree = LexborHTMLParser(f'<div id="body">{html}</div>')
     body = tree.css_first("#body")
     assert body is not None
-    rendered = render(body.html or "", HeaderNames(["Ann", "Bo"]), plain_blockquotes)
+    rendered = render([Body(body.html or "", HeaderNames(["Ann", "Bo"]), plain_blockquotes)])
+    (text,) = rendered.texts
     quotes = [
-        (mark["author"], mark["post_id"], rendered.text[mark["start"] : mark["end"]])
-        for mark in rendered.marks
+        (mark["author"], mark["post_id"], text[mark["start"] : mark["end"]])
+        for mark in rendered.marks.get(0, [])
     ]
-    return rendered.text, quotes
+    return text, quotes
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePath
-from typing import Any
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -14,13 +14,13 @@ from selectolax.lexbor import LexborHTMLParser
 
 from dedup.normalize.decode import decode
 from dedup.readers.base import Block, Parsed, Reject, list_array, posts_batch, rejected_batch
-from dedup.readers.marks import quoted_parent
+from dedup.readers.marks import Spans, quoted_parent
 from dedup.readers.pages.engines import TELLS, engine_of
 from dedup.readers.pages.names import HeaderNames
 from dedup.readers.pages.needles import Needles
 from dedup.readers.pages.page import Engine, Page, PagePost
 from dedup.readers.pages.relative_dates import counts_from_a_day, dated, fetched
-from dedup.readers.pages.render import render
+from dedup.readers.pages.render import Body, render
 from dedup.readers.pages.urls import ADDRESS_WORDS, Address, page_address, parse_address
 from dedup.schema import POSTS
 
@@ -37,9 +37,8 @@ _UNCLOSED = frozenset(
     b"area base br col embed hr img input link meta param source track wbr".split()
     + b"p li dt dd tr td th tbody option".split()
 )
-_OF_POSTS = ("id", "text", "author", "parent_id", "created", "metadata")
 _OF_PAGES = ("thread_id", "title", "board", "path", "encoding")
-"""Columns whose values the posts of a page have in common."""
+"""Columns in which the posts of a page have one value."""
 
 
 def parse_pages(blocks: Iterable[Block]) -> Parsed:
@@ -77,73 +76,111 @@ def _read_page(block: Block, rows: _Rows) -> str | None:
     names = HeaderNames(post.author for post in page.posts if post.author)
     counted = any(counts_from_a_day(post.created) for post in page.posts)
     moment = fetched(block.path, data, block.header) if counted else None
-    known = {f"{page.thread}/{post.number}": post.id for post in page.posts if post.id}  # as Discourse has it
-    known |= {post.id: post.id for post in page.posts if post.id}
     for post in page.posts:
         created = dated(post.created, moment) if counted else post.created
-        metadata = _metadata(post, page, engine, address, created)
-        rows.add(post, created, metadata, names, engine, known)
-    rows.end_page(len(page.posts), shared)
+        rows.add(post, created, _metadata(post, page, engine, address, created), names, engine)
+    rows.end_page(page, shared)
     return None
 
 
+class _Row(NamedTuple):
+    """A post, but for what its body says."""
+
+    id: str | None
+    author: str | None
+    created: str | None
+    metadata: str
+    number: str | None
+    body: int
+    """Which of the bodies."""
+    signature: int | None
+    signature_line: str | None
+
+
 class _Rows:
-    """Columns of POSTS as they grow."""
+    """Rows of POSTS as they grow. No tree is kept: its memory is better used for the next page's."""
 
     def __init__(self) -> None:
-        self._own: dict[str, list[str | None]] = {name: [] for name in _OF_POSTS}
+        self._rows: list[_Row] = []
         self._shared: dict[str, list[str | None]] = {name: [] for name in _OF_PAGES}
-        self._pages: list[int] = []  # how many rows each has
-        self._count = 0
-        self._marks: dict[int, list[dict[str, Any]]] = {}
-        self._chrome: dict[int, list[dict[str, Any]]] = {}
+        self._pages: list[tuple[int, str | None]] = []  # how many rows each has, and its thread
+        self._bodies: list[Body] = []  # of posts and of their signatures
 
     def add(
-        self,
-        post: PagePost,
-        created: str | None,
-        metadata: str,
-        names: HeaderNames,
-        engine: Engine,
-        known: Mapping[str, str],
+        self, post: PagePost, created: str | None, metadata: str, names: HeaderNames, engine: Engine
     ) -> None:
         """A post of the page that `end_page` ends."""
-        row = self._count
-        self._count += 1
-        body = render(post.body.html or "", names, engine.plain_blockquotes)
-        text, signature_start = body.text, len(body.text)
+        bodies, quotes = self._bodies, engine.plain_blockquotes
+        body, signature = len(bodies), None
+        bodies.append(Body(post.body.html or "", names, quotes))
         if post.signature is not None:
-            signature = render(post.signature.html or "", names, engine.plain_blockquotes).text
-            text = f"{text}\n\n{signature}" if text and signature else text + signature
-        elif engine.signature_line is not None:
-            signature_start = _signature_start(text, engine.signature_line)
-        if body.marks:
-            self._marks[row] = body.marks
-        if signature_start < len(text):
-            span = {"start": signature_start, "end": len(text), "why": "page_chrome"}
-            self._chrome[row] = [span]
-        parent = quoted_parent(body.marks, known, post.id)
-        values = (post.id, text, post.author, parent, created, metadata)
-        for column, value in zip(self._own.values(), values, strict=True):
-            column.append(value)
+            signature = len(bodies)
+            bodies.append(Body(post.signature.html or "", names, quotes))
+        line = engine.signature_line
+        self._rows.append(_Row(post.id, post.author, created, metadata, post.number, body, signature, line))
 
-    def end_page(self, posts: int, shared: Mapping[str, str | None]) -> None:
+    def end_page(self, page: Page, shared: Mapping[str, str | None]) -> None:
         """What the last posts have in common."""
-        self._pages.append(posts)
+        self._pages.append((len(page.posts), page.thread))
         for name, value in shared.items():
             self._shared[name].append(value)
 
     def batch(self) -> pa.RecordBatch:
         """All rows, as POSTS."""
-        sizes = np.array(self._pages, np.int64)
+        rows = self._rows
+        sizes = np.array([size for size, _ in self._pages], np.int64)
         page = np.repeat(np.arange(len(sizes)), sizes)
-        columns = {name: pa.array(values, pa.string()) for name, values in self._own.items()}
+        firsts = np.cumsum(sizes) - sizes
+        texts, marks, chrome = self._read_bodies()
+        parents: list[str | None] = [None] * len(rows)
+        for row, found in marks.items():
+            if any(mark["post_id"] for mark in found):
+                first = int(firsts[page[row]])
+                size, thread = self._pages[page[row]]
+                known = _known(rows[first : first + size], thread)
+                parents[row] = quoted_parent(found, known, rows[row].id)
+        own = {
+            "id": [row.id for row in rows],
+            "text": texts,
+            "author": [row.author for row in rows],
+            "parent_id": parents,
+            "created": [row.created for row in rows],
+            "metadata": [row.metadata for row in rows],
+        }
+        columns = {name: pa.array(values, pa.string()) for name, values in own.items()}
         for name, values in self._shared.items():
             columns[name] = pa.array(values, pa.string()).take(pa.array(page))
-        columns["record"] = pa.array(np.arange(self._count) - (np.cumsum(sizes) - sizes)[page] + 1)
-        columns["marks"] = list_array(self._marks, self._count, POSTS.field("marks").type)
-        columns["chrome"] = list_array(self._chrome, self._count, POSTS.field("chrome").type)
-        return posts_batch(self._count, columns)
+        columns["record"] = pa.array(np.arange(len(rows)) - firsts[page] + 1)
+        columns["marks"] = list_array(marks, len(rows), POSTS.field("marks").type)
+        columns["chrome"] = list_array(chrome, len(rows), POSTS.field("chrome").type)
+        return posts_batch(len(rows), columns)
+
+    def _read_bodies(self) -> tuple[list[str], dict[int, Spans], dict[int, Spans]]:
+        """All texts, with their signatures; by row, entries of the columns `marks` and `chrome`."""
+        rendered = render(self._bodies)
+        texts: list[str] = []
+        marks: dict[int, Spans] = {}
+        chrome: dict[int, Spans] = {}
+        for number, row in enumerate(self._rows):
+            text = rendered.texts[row.body]
+            start = len(text)
+            if row.signature is not None:
+                signature = rendered.texts[row.signature]
+                text = f"{text}\n\n{signature}" if text and signature else text + signature
+            elif row.signature_line is not None:
+                start = _signature_start(text, row.signature_line)
+            texts.append(text)
+            if row.body in rendered.marks:
+                marks[number] = rendered.marks[row.body]
+            if start < len(text):
+                chrome[number] = [{"start": start, "end": len(text), "why": "page_chrome"}]
+        return texts, marks, chrome
+
+
+def _known(rows: Sequence[_Row], thread: str | None) -> dict[str, str]:
+    """The ids of a page's posts, by how quotes may name them."""
+    known = {f"{thread}/{row.number}": row.id for row in rows if row.id}  # as Discourse has it
+    return known | {row.id: row.id for row in rows if row.id}
 
 
 def _decode(block: Block) -> tuple[str, str]:

@@ -1,474 +1,245 @@
-"""The HTML of a post's body → its raw text, and what the markup says is a quote.
+"""The HTML of posts' bodies → their raw texts, and what the markup says is a quote.
 
 Paragraphs are parted by a blank line; list items, table rows and line breaks begin a line; code keeps its
 white space; a smiley is its `alt`; a link is its text, and its address where the text is the address cut
 short. Buttons, labels and scripts are no text of the post. The line above a quote becomes the name of who
 is quoted and a colon, in any language, where the page tells the name; else it stays as it is.
+
+    HTML → tokens: where tags stand → writer: text and notes → here: names and addresses
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from html import unescape
+from itertools import pairwise
 from typing import Any, NamedTuple
 
+import numpy as np
+import pyarrow as pa
+
+from dedup.arrays import Bytes, Int64s
+from dedup.readers.pages import writer
 from dedup.readers.pages.names import HeaderNames
-from dedup.readers.pages.tags import (
-    BLOCK,
-    CELL,
-    CODEBOX,
-    DROP,
-    HEADER,
-    HEADING,
-    INLINE,
-    ITEM,
-    LABEL,
-    LINK,
-    LIST,
-    PARAGRAPH,
-    PRE,
-    QUOTE,
-    VOID,
-    Tag,
-    read_tag,
-)
+from dedup.readers.pages.tags import Tag, cited, source_post
+from dedup.readers.pages.tokens import CODE, TagTable, may_hold_raw
 from dedup.readers.pages.urls import unwrap
+from dedup.text import eights
+from dedup.text.tokens import utf8_buffers
 
-MAX_QUOTE_DEPTH = 100
-"""Quotes nested deeper are no marks of their own."""
-_MAX_INDENT = 4
-_MAX_BREAKS = 3
-_TOO_MANY = "\n" * (_MAX_BREAKS + 1)
-_LONG_TAG = 400
-
+_LONGEST_ADDRESS = 400
 # No text, and nothing to look for tags in: what is in these is not escaped in a serialised tree.
 _RAW = re.compile(r"<!--|<(script|style|iframe|noembed|noframes|xmp|plaintext)\b")
-# Names may hold a `<`, as in `<b<br>`; a few, lest each `<` of many is looked at from every other.
-_TO_ANGLE = r'[^<>"]*+(?:"[^"]*+"[^<>"]*+)*+'
-_TOKEN = re.compile(f"(<(?!br>){_TO_ANGLE}(?:<{_TO_ANGLE}){{0,8}}+>)")  # a line break stays in its text
-_BREAK = "<br>"
-_BLANK = " \t\n\r\f"
 _BLANKS = re.compile(r"[ \t\n\r\f]+")
-_BLANK_LINE = re.compile(r"<br>[ \t\n\r\f]*+(?:&nbsp;[ \t\n\r\f]*+)++(?:<br>|\Z)")
 _SHORTENED = re.compile(r"(?:https?://|www\.)\S*\s?(?:\.\.\.|…)\s?\S*\Z")
-_SMILEY = re.compile(r"smil|emo[jt]", re.IGNORECASE)
-_SOURCE_POST = re.compile(
-    r"(?:[?&;/](?:p|pid|msg|post|comment)=|\.msg|#(?:p|pid|post-?|msg|entry|comment-|findComment-)|[?&]id=)(\d+)"
-)
-_DISCOURSE_SOURCE = re.compile(r"^post: ?(\d+)")
+_TAGS = TagTable()
+"""Of all pages that this process reads."""
+
+
+class Body(NamedTuple):
+    """One element of a page."""
+
+    html: str
+    """As a parser serialised it."""
+    names: HeaderNames
+    """Knows the authors of the page."""
+    plain_blockquotes: bool = True
+    """Whether a `<blockquote>` without a class is a quote on this engine, or only indented."""
 
 
 class Rendered(NamedTuple):
-    """Raw text, with the quotes its markup tells (fields of MARK), outer ones first."""
+    """Raw texts, and the quotes their markup tells."""
 
-    text: str
-    marks: list[dict[str, Any]]
+    texts: list[str]
+    marks: dict[int, list[dict[str, Any]]]
+    """By row, where there are some: fields of MARK, outer ones first."""
 
 
-class Quote:
-    """A quote whose element is open, or that has ended."""
+def render(bodies: Sequence[Body]) -> Rendered:
+    """The texts of elements, in order: what the label of one says may tell names in those of its page."""
+    htmls = [body.html for body in bodies]
+    data, begins = _buffers(htmls)
+    raw = np.flatnonzero(may_hold_raw(data, begins)).tolist()
+    if raw:
+        for row in raw:
+            htmls[row] = without_raw(htmls[row])
+        data, begins = _buffers(htmls)
+    places, firsts = _TAGS.find_tags(data, begins)
+    rows, size = len(bodies), int(begins[-1])
+    plain = np.array([body.plain_blockquotes for body in bodies], np.bool_)
+    deepest = int(np.diff(firsts).max(initial=0)) + 1
+    # sized for the worst case: what is not written to costs no memory
+    out = np.empty((writer.MOST_GROWTH + 1) * size + 2 * eights.SIZE, np.uint8)
+    notes = np.empty((writer.MOST_NOTES * len(places) + size // len("<br>") + rows, 4), np.int64)
+    ends = np.zeros((rows + 1, 2), np.int64)
+    words = len(out) - size - eights.SIZE
+    said = writer.write_texts(
+        data, begins, places, firsts, *_TAGS.meanings, plain, deepest, out, words, notes, ends
+    )
+    made = _Made(data, places, out[: ends[-1, 0]].tobytes(), out[words:said].tobytes())
+    texts, marks = [], {}
+    noted = notes[: ends[-1, 1]].tolist()
+    for row, ((start, first), (end, last)) in enumerate(pairwise(ends.tolist())):
+        if first == last:
+            texts.append(made.text[start:end].decode())
+        else:
+            text = _Text(made, start, end, bodies[row].names)
+            texts.append(text.read(noted[first:last]))
+            if text.ended:
+                marks[row] = text.marks()
+    return Rendered(texts, marks)
+
+
+def _buffers(htmls: list[str]) -> tuple[Bytes, Int64s]:
+    """Texts as bytes, with a word more, and where each begins."""
+    data, begins = utf8_buffers(pa.array([*htmls, " " * eights.SIZE], pa.string()))
+    return data, begins[:-1]
+
+
+class _Made(NamedTuple):
+    """What the kernels made of all rows."""
+
+    data: Bytes
+    places: Int64s
+    text: bytes
+    said: bytes
+    """The words of labels."""
+
+    def href(self, place: int) -> str:
+        """The address of a link."""
+        _, _, start, end, code = self.places[place].tolist()
+        tag: Tag | None = _TAGS.tags[code]
+        if tag is not None and start == end:
+            return tag.attributes.get("href", "")
+        address: bytes = self.data[start:end].tobytes()
+        return unescape(address.decode())
+
+
+class _Quote:
+    """A quote, as far as it was read."""
 
     __slots__ = ("author", "end", "header", "post_id", "start")
 
-    def __init__(self, author: str | None = None, post_id: str | None = None) -> None:
+    def __init__(self, author: str | None, post_id: str | None) -> None:
         self.author, self.post_id = author, post_id
         self.header = ""
-        self.start = -1  # until it has text
-        self.end = -1
+        self.start = self.end = -1
 
 
-class _Header:
-    """The line above a quote, as it is collected."""
+class _Label:
+    """The line above a quote."""
 
-    def __init__(self, before: bool) -> None:
-        self.before = before  # it stands before its quote, not in it
-        self.parts: list[str] = []
+    __slots__ = ("names", "post_id", "text")
+
+    def __init__(self) -> None:
+        self.text = ""
         self.names: list[str] = []  # what stands in links and in bold
         self.post_id: str | None = None
 
-    @property
-    def text(self) -> str:
-        return _BLANKS.sub(" ", "".join(self.parts)).strip(" \xa0")
 
+class _Text:
+    """One text, of what a kernel made and noted."""
 
-def render(html: str, names: HeaderNames, plain_blockquotes: bool = True) -> Rendered:
-    """The text of one element, given as a parser serialised it.
+    def __init__(self, made: _Made, start: int, end: int, names: HeaderNames) -> None:
+        self._made, self._names = made, names
+        self._at, self._end = start, end
+        self._parts: list[str] = []
+        self._length = 0
+        self._quotes: dict[int, _Quote] = {}
+        self._labels: dict[int, _Label] = {}
+        self.ended: list[_Quote] = []
 
-    names: knows the authors of the page; plain_blockquotes: whether a `<blockquote>` without a class is a
-    quote on this engine, or only indented.
-    """
-    return _Writer(names, plain_blockquotes).run(html)
-
-
-class _Writer:
-    def __init__(self, names: HeaderNames, plain_blockquotes: bool) -> None:
-        self.names, self.plain_blockquotes = names, plain_blockquotes
-        self.out: list[str] = []
-        self.length = 0
-        self.breaks = 0  # line feeds due before the next text
-        self.gap = ""  # blank due before the next text on the same line
-        self.open: list[tuple[str, int]] = []
-        self.dropped = 0  # depth inside an element that is no text
-        self.pre = 0
-        self.lists: list[int] = []  # number of the last item; -1 where items are not numbered
-        self.links: list[str] = []
-        self.containers: list[Quote | None] = []  # open quotes, and None for boxes of code
-        self.pending: list[Quote] = []  # open quotes without text yet
-        self.quotes: list[Quote] = []
-        self.header: _Header | None = None
-        self.heading: _Header | None = None  # waits for its quote
-        self.header_depth = 0
-
-    def run(self, html: str) -> Rendered:
-        if _RAW.search(html):
-            html = _without_raw(html)
-        pieces = _TOKEN.split(html)
-        if pieces[0]:
-            self.text(pieces[0])
-        first = True
-        for token, piece in zip(pieces[1::2], pieces[2::2], strict=True):
-            if token[1] == "/":
-                self.close(token[2:-1])
+    def read(self, notes: list[list[int]]) -> str:
+        """The whole text, after what is noted was done (see `writer`)."""
+        made = self._made
+        for kind, of, start, end in notes:
+            if kind == writer.SPAN:
+                if name := made.said[start:end].decode().strip():
+                    self._label(of).names.append(name)
+            elif kind == writer.SOURCE:
+                label = self._label(of)
+                label.post_id = label.post_id or source_post(made.href(start))
+            elif kind == writer.LABEL_END:
+                text = made.said[start:end].decode()
+                self._label(of).text = _BLANKS.sub(" ", text).strip(" \xa0")
+            elif kind == writer.OPENED:
+                tag = _TAGS.tags[made.places[start, CODE]]
+                self._quotes[of] = _Quote(*cited(tag)) if tag and tag.attributes else _Quote(None, None)
+            elif kind == writer.NAMED:
+                self._name(self._quotes[of], self._label(start))
+            elif kind == writer.LABELLED:
+                self._move_to(start)
+                quote = self._quotes[of]
+                self._put(f"{quote.author}:" if quote.author else quote.header)
+            elif kind == writer.BEGUN:
+                self._move_to(start)
+                self._quotes[of].start = self._length
+            elif kind == writer.ENDED:
+                self._move_to(start)
+                self._quotes[of].end = self._length
+                self.ended.append(self._quotes[of])
             else:
-                tag = read_tag(token) if len(token) < _LONG_TAG else read_tag.__wrapped__(token)
-                if tag.inline and not self.dropped and not first:  # most are
-                    self.open.append((tag.name, INLINE))
-                else:
-                    self.begin(tag, first)
-                    first = False
-            if piece and not self.dropped:
-                if piece == "\n" and self.header is None and not self.pre:  # half of all pieces
-                    self.gap = self.gap or " "
-                else:
-                    self.text(piece)
-        while self.containers:
-            self._end_container()
+                self._lengthen(of, start, end)
+        self._move_to(self._end)
+        return "".join(self._parts)
+
+    def marks(self) -> list[dict[str, Any]]:
+        """The quotes that have ended."""
         marks: dict[tuple[int, int], dict[str, Any]] = {}
-        for quote in self.quotes:
-            if quote.start >= 0:
-                # elements around one another with the same text are one quote
-                known = marks.get((quote.start, quote.end))
-                if known is None or known["author"] is None:
-                    marks[quote.start, quote.end] = {
-                        "start": quote.start,
-                        "end": quote.end,
-                        "author": quote.author or (known and known["author"]),
-                        "post_id": quote.post_id or (known and known["post_id"]),
-                    }
-        ordered = sorted(marks.values(), key=lambda mark: (mark["start"], -mark["end"]))
-        return Rendered("".join(self.out), ordered)
-
-    # -- tags
-
-    def begin(self, tag: Tag, root: bool = False) -> None:
-        name, kind = tag.name, tag.kind
-        if self.dropped:
-            self.dropped += name not in VOID
-            return
-        if name in VOID:
-            if name == "br":
-                self.line_break()
-            elif name == "img":
-                self._image(tag)
-            elif name == "hr":
-                self._block(1)
-            return
-        # vBulletin 4 and XenForo 1 wrap the whole body in a blockquote
-        kind = BLOCK if root else self._kind_here(tag)
-        if kind == DROP:
-            self.dropped = 1
-            return
-        self.open.append((name, kind))
-        if self.header is not None:
-            self._in_header(tag, kind)
-        elif kind != INLINE:
-            self._begin_kind(tag, kind)
-
-    def _kind_here(self, tag: Tag) -> int:
-        """What an element is where it stands."""
-        kind, name = tag.kind, tag.name
-        if kind in (INLINE, LINK, DROP):
-            return kind
-        if kind == QUOTE:
-            indented = name == "blockquote" and "class" not in tag.attributes and not self.plain_blockquotes
-            return BLOCK if indented else QUOTE
-        if not self.containers:
-            if kind == LABEL:
-                return INLINE if name == "cite" else BLOCK
-            return BLOCK if kind == HEADER else kind
-        quote = self.containers[-1]
-        if quote is None:  # in a box of code, the first line says "Code: Select all"
-            return DROP if kind == LABEL or name in ("p", "dt") else kind
-        fresh = quote.start < 0 and not quote.header
-        if kind == LABEL:
-            return HEADER if fresh else INLINE if name == "cite" else BLOCK
-        if name == "div" and not tag.attributes and quote.start < 0 and self.open[-1] == ("td", QUOTE):
-            return HEADER  # vBulletin 3: the first line of a quote that names its author
-        return kind
-
-    def _begin_kind(self, tag: Tag, kind: int) -> None:
-        if kind == LINK:
-            self.links.append(tag.attributes.get("href", ""))
-        elif kind in (BLOCK, HEADING, HEADER, CODEBOX, QUOTE):
-            self._block(1)
-            if kind == QUOTE:
-                self._begin_quote(tag)
-            elif kind == CODEBOX:
-                self.containers.append(None)
-            elif kind != BLOCK:
-                self.header = _Header(before=kind == HEADING)
-                self.header_depth = len(self.open)
-        elif kind == PARAGRAPH:
-            # the first paragraph of a list item stays on its line
-            self._block(2 if not self.out or self.breaks or not self.out[-1].endswith("- ") else 0)
-        elif kind == CELL:
-            if not self.breaks and self.out:
-                self.gap = "\t"
-        elif kind == LIST:
-            self._block(2 if not self.lists else 1)
-            self.lists.append(0 if tag.name == "ol" else -1)
-        elif kind == ITEM:
-            self._item()
-        elif kind == PRE:
-            self._block(1)
-            self.pre += 1
-
-    def close(self, name: str) -> None:
-        if self.dropped:
-            self.dropped -= name not in VOID
-            return
-        if not self.open or self.open[-1][0] != name:
-            return
-        _, kind = self.open.pop()
-        if kind == INLINE:
-            return
-        if self.header is not None:
-            if len(self.open) < self.header_depth:
-                self._end_header(self.header)
-                self._block(1)
-            return
-        if kind == LINK:
-            if self.links:
-                self.links.pop()
-        elif kind in (BLOCK, HEADING, HEADER, ITEM):
-            self._block(1)
-        elif kind == PARAGRAPH:
-            self._block(2)
-        elif kind == PRE:
-            self.pre -= 1
-            self._block(1)
-        elif kind == LIST:
-            self.lists.pop()
-            self._block(1 if self.lists else 2)
-        elif kind in (QUOTE, CODEBOX):
-            self._end_container()
-            self._block(2 if kind == QUOTE else 1)
-
-    def line_break(self) -> None:
-        if self.header is not None:
-            self.header.parts.append(" ")
-        else:
-            self.breaks = min(self.breaks + 1, _MAX_BREAKS)
-            self.gap = ""
-
-    def _block(self, breaks: int) -> None:
-        if self.breaks < breaks:
-            self.breaks = breaks
-        if breaks:
-            self.gap = ""
-
-    def _item(self) -> None:
-        self._block(1)
-        marker = "- "
-        if self.lists and self.lists[-1] >= 0:
-            self.lists[-1] += 1
-            marker = f"{self.lists[-1]}. "
-        self.write("  " * min(max(0, len(self.lists) - 1), _MAX_INDENT) + marker)
-
-    def _image(self, tag: Tag) -> None:
-        alt = tag.attributes.get("alt") or tag.attributes.get("title", "")
-        if alt and len(alt) <= 40:
-            where = f"{tag.attributes.get('class', '')} {tag.attributes.get('src', '')[:300]}"
-            if _SMILEY.search(where) and self.header is None:
-                self.write(_BLANKS.sub(" ", alt).strip(" "))
-
-    # -- quotes
-
-    def _begin_quote(self, tag: Tag) -> None:
-        author, post_id = cited(tag)
-        quote = Quote(author, post_id)
-        self._block(2)
-        heading, self.heading = self.heading, None
-        if heading is not None:
-            self._name(quote, heading)
-        self.containers.append(quote)
-        if len(self.containers) <= MAX_QUOTE_DEPTH:
-            self.pending.append(quote)
-
-    def _end_container(self) -> None:
-        quote = self.containers.pop()
-        if quote is None:
-            return
-        if quote.start >= 0:
-            quote.end = self.length
-            self.quotes.append(quote)
-        elif self.pending and self.pending[-1] is quote:
-            self.pending.pop()
-
-    def _in_header(self, tag: Tag, kind: int) -> None:
-        header = self.header
-        if header is None:
-            return
-        if kind == LINK:
-            found = _SOURCE_POST.search(tag.attributes.get("href", ""))
-            if found and header.post_id is None:
-                header.post_id = found.group(1)
-
-    def _end_header(self, header: _Header) -> None:
-        self.header = None
-        if header.before:
-            self.heading = header
-            return
-        quote = self.containers[-1] if self.containers else None
-        if quote is not None:
-            self._name(quote, header)
-
-    def _name(self, quote: Quote, header: _Header) -> None:
-        """Give a quote what its header says."""
-        text = header.text
-        if quote.author is None:
-            whole = [name for name in header.names if name != text and any(char.isalnum() for char in name)]
-            quote.author = whole[0].strip(" @:") if whole else self.names.find(text)
-            if whole and quote.author:
-                self.names.learn(text, quote.author)
-        quote.post_id = quote.post_id or header.post_id
-        quote.header = text
-
-    # -- text
-
-    def text(self, piece: str) -> None:
-        """What stands between two tags, with its line breaks."""
-        if _BREAK not in piece:
-            self._line(piece)
-        elif (
-            self.header is not None
-            or self.pre
-            or (self.links and ("..." in piece or "…" in piece))
-            or ("&nbsp;" in piece and _BLANK_LINE.search(_BREAK + piece))
-        ):
-            first, *lines = piece.split(_BREAK)
-            if first:
-                self._line(first)
-            for line in lines:
-                self.line_break()
-                if line:
-                    self._line(line)
-        else:
-            self._lines(piece)
-
-    def _lines(self, piece: str) -> None:
-        """Lines of which none is more than its words, as `_line` and `line_break` would write them."""
-        piece = _one_line(piece)
-        lines = "\n".join([line.strip(" ") for line in piece.split(_BREAK)])
-        while _TOO_MANY in lines:
-            lines = lines.replace(_TOO_MANY, _TOO_MANY[1:])
-        before = len(lines) - len(lines.lstrip("\n"))
-        if before:
-            self.breaks = min(self.breaks + before, _MAX_BREAKS)
-            self.gap = ""
-        elif piece[0] == " " and not self.gap:
-            self.gap = " "
-        bare = lines.strip("\n")
-        if bare:
-            self.write(_unescape(bare) if "&" in bare else bare)
-            self.breaks = len(lines) - before - len(bare)
-            if piece[-1] == " " and not self.breaks:
-                self.gap = " "
-
-    def _line(self, piece: str) -> None:
-        if "&" in piece:
-            piece = _unescape(piece)
-        if self.header is not None:
-            self.header.parts.append(piece)
-            if self.open[-1][0] in ("a", "strong", "b", "em") and (name := piece.strip()):
-                self.header.names.append(name)
-            return
-        if self.pre:
-            self._text_as_is(piece)
-            return
-        bare = piece.strip(_BLANK)
-        if not bare or (bare[0] == "\xa0" and (self.breaks or not self.out) and not bare.strip(" \xa0")):
-            self.gap = self.gap or " "  # `<p>&nbsp;</p>` is how editors write an empty line
-            return
-        if piece[0] in _BLANK and not self.gap:
-            self.gap = " "
-        bare = _one_line(bare)
-        if self.links and len(bare) < _LONG_TAG and ("..." in bare or "…" in bare):
-            bare = _full_address(bare, self.links[-1])
-        self.write(bare)
-        if piece[-1] in _BLANK:
-            self.gap = " "
-
-    def _text_as_is(self, piece: str) -> None:
-        piece = piece.replace("\r\n", "\n").replace("\r", "\n")
-        bare = piece.lstrip("\n")
-        self.breaks += len(piece) - len(bare)
-        piece = bare.rstrip("\n")
-        if piece:
-            self.write(piece)
-        self.breaks += len(bare) - len(piece)
-
-    def write(self, text: str) -> None:
-        """Text on the present line, after what is due before it."""
-        if self.heading is not None:
-            self.heading = None  # what it was the label of was no quote
-        if self.pending:
-            for quote in self.pending:
-                author = quote.author
-                if author or quote.header:
-                    self._due()
-                    self._put(f"{author}:" if author else quote.header)
-                    self.breaks = 1
-                self._due()
-                quote.start = self.length
-            self.pending.clear()
-        if self.breaks or self.gap:
-            self._due()
-        self.out.append(text)
-        self.length += len(text)
-
-    def _due(self) -> None:
-        if self.breaks:
-            if self.out:
-                self._put("\n" * self.breaks)
-            self.breaks = 0
-            self.gap = ""
-        elif self.gap:
-            if self.out and not self.out[-1].endswith((" ", "\n", "\t")):
-                self._put(self.gap)
-            self.gap = ""
+        for quote in self.ended:
+            # elements around one another with the same text are one quote
+            known = marks.get((quote.start, quote.end))
+            if known is None or known["author"] is None:
+                marks[quote.start, quote.end] = {
+                    "start": quote.start,
+                    "end": quote.end,
+                    "author": quote.author or (known and known["author"]),
+                    "post_id": quote.post_id or (known and known["post_id"]),
+                }
+        return sorted(marks.values(), key=lambda mark: (mark["start"], -mark["end"]))
 
     def _put(self, text: str) -> None:
-        self.out.append(text)
-        self.length += len(text)
+        self._parts.append(text)
+        self._length += len(text)
+
+    def _move_to(self, at: int) -> None:
+        if at > self._at:
+            self._put(self._made.text[self._at : at].decode())
+            self._at = at
+
+    def _label(self, number: int) -> _Label:
+        label = self._labels.get(number)
+        if label is None:
+            label = self._labels[number] = _Label()
+        return label
+
+    def _name(self, quote: _Quote, label: _Label) -> None:
+        """Give a quote what its label says."""
+        text = label.text
+        if quote.author is None:
+            whole = [name for name in label.names if name != text and any(char.isalnum() for char in name)]
+            quote.author = whole[0].strip(" @:") if whole else self._names.find(text)
+            if whole and quote.author:
+                self._names.learn(text, quote.author)
+        quote.post_id = quote.post_id or label.post_id
+        quote.header = text or quote.header
+
+    def _lengthen(self, place: int, start: int, end: int) -> None:
+        """Write the address that a link's text was cut short from."""
+        self._move_to(start)
+        text = self._made.text[start:end].decode()
+        if len(text) >= _LONGEST_ADDRESS or not _SHORTENED.match(text):
+            return
+        href = self._made.href(place)
+        if len(href) > len(text) and href.startswith(("http://", "https://")):
+            self._put(unwrap(href))
+            self._at = end
+            if end < self._end and href[-1] in " \t\n" and self._made.text[end] in b" \t":
+                self._at += 1  # one blank is enough
 
 
-def _unescape(text: str) -> str:
-    """A text as it was before a parser serialised it: it escapes these, and no others."""
-    text = text.replace("&nbsp;", "\xa0").replace("&lt;", "<").replace("&gt;", ">")
-    return text.replace("&quot;", '"').replace("&amp;", "&")
-
-
-def _one_line(text: str) -> str:
-    """A text with one blank for each run of them. Plain searches: an expression looks at every character."""
-    for blank in "\n\t\r\f":
-        if blank in text:
-            text = text.replace(blank, " ")
-    while "  " in text:
-        text = text.replace("  ", " ")
-    return text
-
-
-def _without_raw(html: str) -> str:
+def without_raw(html: str) -> str:
     """What is left without comments and elements of raw text; those that do not end stay.
 
     What one kind ends with is not looked for again once it was not found: time is linear.
@@ -490,27 +261,3 @@ def _without_raw(html: str) -> str:
         done = at = end + len(closer)
     kept.append(html[done:])
     return "".join(kept)
-
-
-def cited(tag: Tag) -> tuple[str | None, str | None]:
-    """Who and which post a quote's own attributes name."""
-    get = tag.attributes.get
-    if not tag.attributes:
-        return None, None
-    if "data-username" in tag.attributes:  # Discourse: topic and number are the post's id
-        topic, number = get("data-topic"), get("data-post")
-        return get("data-username") or None, f"{topic}/{number}" if topic and number else None
-    author = get("data-quote") or get("data-author") or get("data-ipsquote-username") or None
-    post_id = get("data-ipsquote-contentcommentid") or get("data-cid") or None
-    if source := _DISCOURSE_SOURCE.match(get("data-source", "")):
-        post_id = source.group(1)
-    elif "cite" in tag.attributes and (found := _SOURCE_POST.search(get("cite", ""))):
-        post_id = found.group(1)
-    return author, post_id
-
-
-def _full_address(text: str, href: str) -> str:
-    """The address a link's text was cut short from."""
-    if _SHORTENED.match(text) and len(href) > len(text) and href.startswith(("http://", "https://")):
-        return unwrap(href)
-    return text

@@ -7,7 +7,6 @@ the engine a board ran on before it moved.
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from html import unescape
 from typing import NamedTuple
 
@@ -81,6 +80,14 @@ _WITH_CLASS = _names(
 _NAME = re.compile(r"<([^\s>/]+)")
 _ATTRIBUTE = re.compile(r'\s([^\s=>"]+)(?:="([^"]*)")?')
 
+_BLANKS = re.compile(r"[ \t\n\r\f]+")
+_SMILEY = re.compile(r"smil|emo[jt]", re.IGNORECASE)
+_LONGEST_SMILEY = 40
+_SOURCE_POST = re.compile(
+    r"(?:[?&;/](?:p|pid|msg|post|comment)=|\.msg|#(?:p|pid|post-?|msg|entry|comment-|findComment-)|[?&]id=)(\d+)"
+)
+_DISCOURSE_SOURCE = re.compile(r"^post: ?(\d+)")
+
 
 class Tag(NamedTuple):
     """An opening tag."""
@@ -88,11 +95,8 @@ class Tag(NamedTuple):
     name: str
     attributes: dict[str, str]
     kind: int
-    inline: bool
-    """Whether it means nothing, wherever it stands, but that it is open until it is closed."""
 
 
-@lru_cache(8192)
 def read_tag(token: str) -> Tag:
     """An opening tag of serialised HTML."""
     found = _NAME.match(token)
@@ -102,7 +106,7 @@ def read_tag(token: str) -> Tag:
     else:
         attributes = {key: unescape(value) for key, value in _ATTRIBUTE.findall(token)}
         kind = _kind_of(name, attributes)
-    return Tag(name, attributes, kind, kind == INLINE and name not in VOID)
+    return Tag(name, attributes, kind)
 
 
 def _kind_of(name: str, attributes: dict[str, str]) -> int:
@@ -123,3 +127,35 @@ def _kind_of(name: str, attributes: dict[str, str]) -> int:
         if "display:none" in style.replace(" ", "").lower() and name == "span":
             return DROP
     return by_name
+
+
+def cited(tag: Tag) -> tuple[str | None, str | None]:
+    """Who and which post a quote's own attributes name."""
+    get = tag.attributes.get
+    if not tag.attributes:
+        return None, None
+    if "data-username" in tag.attributes:  # Discourse: topic and number are the post's id
+        topic, number = get("data-topic"), get("data-post")
+        return get("data-username") or None, f"{topic}/{number}" if topic and number else None
+    author = get("data-quote") or get("data-author") or get("data-ipsquote-username") or None
+    post_id = get("data-ipsquote-contentcommentid") or get("data-cid") or None
+    if source := _DISCOURSE_SOURCE.match(get("data-source", "")):
+        post_id = source.group(1)
+    elif "cite" in tag.attributes and (found := source_post(get("cite", ""))):
+        post_id = found
+    return author, post_id
+
+
+def source_post(address: str) -> str | None:
+    """The post whose address this is."""
+    found = _SOURCE_POST.search(address)
+    return found.group(1) if found else None
+
+
+def smiley(tag: Tag) -> str | None:
+    """What a picture stands for, if it is a smiley."""
+    alt = tag.attributes.get("alt") or tag.attributes.get("title", "")
+    if not alt or len(alt) > _LONGEST_SMILEY:
+        return None
+    where = f"{tag.attributes.get('class', '')} {tag.attributes.get('src', '')[:300]}"
+    return _BLANKS.sub(" ", alt).strip(" ") if _SMILEY.search(where) else None
