@@ -146,6 +146,11 @@ def date_after(byline: str | None, author: str | None) -> str | None:
     return re.sub(r"^\W*[^\W\d]{0,4}\s", "", byline.partition(author)[2], count=1).strip(" .") or None
 
 
+def first_of(tree: LexborHTMLParser, tag: str) -> LexborNode | None:
+    """The first element of a name. A selector takes twice as long."""
+    return next(iter(tree.tags(tag)), None)
+
+
 def site_title(tree: LexborHTMLParser) -> str | None:
     """What the page's own title says."""
-    return text_of(tree.css_first("title"))
+    return text_of(first_of(tree, "title"))
