@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from io import BytesIO
 from pathlib import Path
+from random import Random
 from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,7 +21,7 @@ from numpy.typing import NDArray
 from typer.testing import CliRunner
 
 from dedup.cli import app
-from dedup.engines import session, wire
+from dedup.engines import session, sieve, wire
 from dedup.engines.local import LocalEngine
 from dedup.engines.spark import SparkEngine
 from dedup.errors import ConfigError
@@ -175,3 +178,53 @@ def test_what_travels_to_processes_arrives(size: int) -> None:
             assert back[:3] == item[:3] and back[6:] == item[6:]
             assert (back[3] == words).all() and (back[4] == words[::2]).all() and back[5].equals(batch)
             assert back[3].flags.writeable
+
+
+# -- rows that nobody wants
+
+
+KEYED = pa.schema([("band", pa.int32()), ("post", pa.int64()), ("key", pa.int64())])
+
+
+def sifted(folder: Path, tables: list[list[tuple[int, int, int]]]) -> list[tuple[int, int, int]]:
+    """The rows of all tables that are left."""
+    (rows := folder / "rows").mkdir()
+    (some := folder / "some").mkdir()
+    keys, cells, files = ["band", "key"], [], []
+    for number, table in enumerate(tables):
+        columns = [
+            pa.array(column, field.type)
+            for column, field in zip(zip(*table, strict=True), KEYED, strict=True)
+        ]
+        files.append(rows / f"{number}.parquet")
+        cells.append(sieve.write_rows(pa.record_batch(columns, schema=KEYED), files[-1], keys))
+    repeated = sieve.repeated_cells(cells, sum(map(len, tables)))
+    kept = sieve.sift(sieve.Rows(files, keys, repeated, some))
+    found = [tuple(row.values()) for file in some.iterdir() for row in pq.read_table(file).to_pylist()]
+    assert len(found) == kept
+    return found
+
+
+ROW = st.tuples(st.integers(0, 3), st.integers(0, 100), st.sampled_from([0, 1, -1, 1 << 40, -(1 << 63), 7]))
+
+
+@given(st.lists(st.lists(ROW, min_size=1), min_size=1, max_size=4))
+def test_every_row_whose_key_stands_twice_goes_through_the_sieve(
+    tmp_path_factory: pytest.TempPathFactory, tables: list[list[tuple[int, int, int]]]
+) -> None:
+    found = sifted(tmp_path_factory.mktemp("sieve"), tables)
+    every = [row for table in tables for row in table]
+    counts = Counter((band, key) for band, _, key in every)
+    wanted = Counter(row for row in every if counts[row[0], row[2]] > 1)
+    assert wanted <= Counter(found) <= Counter(every)
+
+
+def test_most_rows_that_stand_alone_do_not(tmp_path: Path) -> None:
+    random = Random(5)
+    tables = [
+        [(band, post, random.randrange(-(1 << 63), 1 << 63)) for band in range(3)] for post in range(4_000)
+    ]
+    tables.append([(1, 9_999, tables[0][1][2]), (2, 9_999, tables[0][1][2])])  # the second in another band
+    found = sifted(tmp_path, tables)
+    assert {tables[0][1], tables[-1][0]} <= set(found)
+    assert len(found) < 12_000 / 6

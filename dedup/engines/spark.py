@@ -19,14 +19,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import cache, partial
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from threading import Event, Timer
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from dedup import errors, outputs
 from dedup.config import Run
@@ -34,9 +36,10 @@ from dedup.engines import wire
 from dedup.engines.base import Engine, StartEngine
 from dedup.engines.local import LocalEngine, in_order
 from dedup.engines.session import first_line, spark_session
+from dedup.engines.sieve import Rows, repeated_cells, sift, write_rows
 from dedup.errors import ConfigError, DedupError, OutputError
 from dedup.parts import Repeated
-from dedup.scratch import SharedFile
+from dedup.scratch import Scratch, SharedFile
 from dedup.writers.atomic import disk_errors
 
 if TYPE_CHECKING:
@@ -46,7 +49,9 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _JOBS = 2
-"""Jobs under way, each with a task for every core of the cluster: one fills what the other leaves idle."""
+"""Jobs under way, each with work for every core of the cluster: one fills what the other leaves idle."""
+_MOST_EACH = 8
+"""Items for each core in a job: a job takes a tenth of a second, however little it does."""
 _CHECK_SECONDS = 300
 """So long the cluster may take until its first workers have answered."""
 _ITEM, _RESULT = "item", "result"
@@ -132,11 +137,29 @@ class SparkEngine:
         """See `Engine.map_rows`: just those that are wanted, found by a join of what the tasks wrote."""
         folder = Path(tempfile.mkdtemp(prefix="join-", dir=self._folder))
         (rows := folder / "rows").mkdir()
-        if deque(self._tasks(_Step(function, self._folder, Path.cwd(), rows), items), maxlen=1):
-            self._jobs.submit(self._select, rows, folder / "wanted", wanted).result()
+        (some := folder / "some").mkdir()
+        step = _Step(function, self._folder, Path.cwd(), rows, tuple(wanted.keys))
+        tasks = list(self._tasks(step, items))
+        if self._sift(tasks, rows, some, wanted.keys):
+            self._jobs.submit(self._select, some, folder / "wanted", wanted).result()
         for path in folder.glob("wanted/*.parquet"):
             yield from pq.ParquetFile(path).iter_batches(_ROWS)
         shutil.rmtree(folder)
+
+    def _sift(self, tasks: list[int], rows: Path, some: Path, keys: list[str]) -> int:
+        """Put the rows of these tasks that may be wanted into another folder; how many they are."""
+        results = [_path(self._folder, task, _RESULT) for task in tasks]
+        total = sum(pq.read_metadata(file).num_rows for file in rows.iterdir())
+        cells = (wire.unpack(result.read_bytes(), NDArray[np.uint32]) for result in results)
+        repeated = Scratch(self._folder, shared=self.shared).copy(repeated_cells(cells, total))
+        for result in results:
+            result.unlink(missing_ok=True)
+        files = [rows / f"{task}.parquet" for task in tasks]
+        share = max(1, len(files) // (_JOBS * self.parts))
+        shares = (Rows(files[at : at + share], keys, repeated, some) for at in range(0, len(files), share))
+        kept = sum(self.map_batches(sift, shares))
+        shutil.rmtree(rows)
+        return kept
 
     def map_kernels(self, function: Callable[..., Result], *items: Iterable[Any]) -> Iterator[Result]:
         """See `Engine.map_kernels`."""
@@ -195,12 +218,13 @@ class SparkEngine:
                 carried.destroy()
 
     def _put_all(self, items: Iterable[Any]) -> Iterator[range]:
-        """Put items into files, for a job each time."""
+        """Put items into files, for a job each time: few at first, so that it begins at once, then more."""
         rest = iter(items)
         written: set[SharedFile] = set()
-        while True:
+        for job in count():
             first = self._put
-            for item in islice(rest, self._cores()):
+            each = min(1 << job // _JOBS, _MOST_EACH)
+            for item in islice(rest, self._cores() * each):
                 shared: set[SharedFile] = set()
                 packed = wire.pack(item, shared)
                 with disk_errors(self._folder):
@@ -214,7 +238,7 @@ class SparkEngine:
             yield range(first, self._put)
 
     def _run(self, carried: Any, tasks: range) -> range:
-        """One job: a task for each number."""
+        """One job: all these tasks, as many of Spark's as there are cores."""
         expected = self._expected
 
         def work(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -222,7 +246,7 @@ class SparkEngine:
                 yield work_on(batch.column(0).to_pylist(), carried.value, expected)
 
         with self._job():
-            numbers = self._session.range(tasks.start, tasks.stop, 1, len(tasks))
+            numbers = self._session.range(tasks.start, tasks.stop, 1, min(len(tasks), self._cores()))
             failed = numbers.mapInArrow(work, "task long, failure binary").collect()
         for row in failed:
             raise _raised(msgspec.msgpack.decode(bytes(row.failure), type=Failure))
@@ -275,7 +299,8 @@ class _Step(NamedTuple):
     function: Callable[[Any], Any]
     folder: Path  # of the items and results
     here: Path  # what relative paths in items start from
-    rows: Path | None = None  # where the rows go that are the result, if they are rows
+    rows: Path | None = None  # where the rows go that it makes, if they are rows
+    keys: tuple[str, ...] = ()  # of these rows
 
 
 def work_on(tasks: list[int], step: _Step, expected: dict[str, str]) -> pa.RecordBatch:
@@ -313,14 +338,13 @@ def _work_on_one(task: int, step: _Step, expected: dict[str, str]) -> None:
     with suppress(OSError):  # what is read there and missing is complained of then
         os.chdir(step.here)
     made = step.function(wire.unpack(content, wire.item_type(step.function)))
-    result = _path(step.folder, task, _RESULT) if step.rows is None else step.rows / f"{task}.parquet"
+    if step.rows is not None:
+        made = write_rows(made, step.rows / f"{task}.parquet", [*step.keys])
+    result = _path(step.folder, task, _RESULT)
     # hidden, and another one wherever the task is run
     unfinished = result.with_name(f".{result.name}-{os.urandom(8).hex()}")
     with disk_errors(result):
-        if step.rows is None:
-            unfinished.write_bytes(wire.pack(made))
-        else:
-            pq.write_table(pa.table(made), unfinished, compression="zstd")
+        unfinished.write_bytes(wire.pack(made))
         unfinished.replace(result)
 
 
