@@ -165,6 +165,7 @@ def main() -> None:
     parser.add_argument("--on", choices=["local", "spark", "cluster"], default="local")
     parser.add_argument("--master", default="local[2]")
     parser.add_argument("--memory", default="1g", help="of each JVM that works")
+    parser.add_argument("--partitions", default="2", help="of what is shuffled")
     given = parser.parse_args()
     own_process.prepare()
     os.environ.update(ENVIRONMENT)
@@ -177,6 +178,7 @@ def main() -> None:
                 **CONF,
                 "spark.driver.memory": given.memory,
                 "spark.executor.memory": given.memory,
+                "spark.sql.shuffle.partitions": given.partitions,
                 "spark.eventLog.enabled": "true",
                 "spark.eventLog.compress": "false",
                 "spark.eventLog.dir": f"file://{logs}",
