@@ -20,7 +20,16 @@ from typing import Any, BinaryIO, Self
 from dedup import memo
 from dedup.config import Config
 from dedup.errors import InputError, OutputError
-from dedup.outputs import FORMAT, MANIFEST, OURS, RUN_FACTS, is_finished, load_manifest, versions
+from dedup.outputs import (
+    FORMAT,
+    MANIFEST,
+    OURS,
+    RUN_FACTS,
+    finished_before,
+    is_finished,
+    load_manifest,
+    versions,
+)
 from dedup.readers import stores
 from dedup.readers.sources import STANDARD_INPUT
 from dedup.writers.atomic import WORK_FOLDER, sync_folder
@@ -63,15 +72,16 @@ class Claim:
 
 def claim(
     out: Path,
-    *,
     force: bool = False,
     inputs: Iterable[str] = (),
     earlier: Iterable[str] = (),
     config: Config | None = None,
+    address: str | None = None,
 ) -> Claim:
     """Make `out` ready for a run over these inputs, and mark it as one that is under way.
 
-    earlier: names of the corpora that the first of the inputs belong to.
+    earlier: names of the corpora that the first of the inputs belong to. address: where the folder goes when
+    it is complete.
 
     A folder in which the same run was stopped is resumed. With `force`, the files that an earlier run
     wrote there are deleted, and no others. Raises OutputError for a folder that must not be touched: a
@@ -79,9 +89,6 @@ def claim(
     or one that an input lies in.
     """
     where, inputs = str(out), list(inputs)
-    if stores.is_address(where):
-        hint = "dedup writes folders: mount the store, or copy the output there."
-        raise OutputError("is the address of a store, not a folder.", where=where, hint=hint)
     if out.exists() and not out.is_dir():
         raise OutputError("is a file, not a folder.", where=where, hint="Choose another --output.")
     _refuse_inputs_inside(out, inputs)
@@ -89,19 +96,19 @@ def claim(
     if finished and not force:
         if started:
             _finish(out)
-        raise _finished(out)
+        raise finished_before(str(out))
     if out.is_dir() and any(out.iterdir()) and not (finished or started):
         raise OutputError(
             "is not empty, and not an output folder of dedup.", where=where, hint="Choose another --output."
         )
-    marker = _marker(inputs, list(earlier), config or Config())
+    marker = _marker(inputs, list(earlier), config or Config(), address)
     try:
         (out / WORK_FOLDER).mkdir(parents=True, exist_ok=True)
         lock = _lock(out)
         try:
             if not finished and is_finished(out):  # by a run that has just let go of the lock
                 shutil.rmtree(out / WORK_FOLDER)
-                raise _finished(out)
+                raise finished_before(str(out))
             before = None if force else _read_marker(out / WORK_FOLDER)
             if before is not None:
                 _refuse_another_run(out, before, marker)
@@ -124,14 +131,6 @@ def _finish(out: Path) -> None:
         shutil.rmtree(out / WORK_FOLDER)
         if lock is not None:
             lock.close()
-
-
-def _finished(out: Path) -> OutputError:
-    return OutputError(
-        "holds the finished output of an earlier run.",
-        where=str(out),
-        hint="Choose another --output, or replace it with --force.",
-    )
 
 
 def _refuse_inputs_inside(out: Path, inputs: list[str]) -> None:
@@ -172,13 +171,14 @@ def _lock(out: Path) -> BinaryIO | None:
         time.sleep(0.1)
 
 
-def _marker(inputs: list[str], earlier: list[str], config: Config) -> dict[str, Any]:
+def _marker(inputs: list[str], earlier: list[str], config: Config, address: str | None) -> dict[str, Any]:
     """What must be the same for a run to go on with the work of another."""
     return {
         "format": FORMAT,
         "versions": versions(),
         "config": config.as_dict(),
         "earlier": earlier,
+        "address": address,
         "inputs": [_look_at(path) for path in inputs],
     }
 
@@ -241,6 +241,8 @@ def _differences(before: dict[str, Any], now: dict[str, Any]) -> Iterator[str]:
         yield "it had other inputs"
     if before.get("earlier") != now["earlier"]:
         yield "it had other --against or --reference"
+    if before.get("address") != now["address"]:
+        yield "it had another --output"
     for old, new in zip(inputs, now["inputs"], strict=False):
         if old != new:
             yield f"{new['path']} was changed since"

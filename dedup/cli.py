@@ -139,10 +139,16 @@ def clean(
         ),
     ],
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="OUT", help="Folder to write; made if it is not there.")
+        str,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="OUT",
+            help="Folder or address (s3://…) to write to; made if it is not there.",
+        ),
     ],
     against: Annotated[
-        list[Path] | None,
+        list[str] | None,
         typer.Option(
             "--against",
             metavar="OUT",
@@ -150,7 +156,7 @@ def clean(
         ),
     ] = None,
     reference: Annotated[
-        list[Path] | None,
+        list[str] | None,
         typer.Option(
             "--reference",
             metavar="PATH",
@@ -160,6 +166,14 @@ def clean(
     force: Annotated[
         bool, typer.Option("--force", help="Replace what an earlier run wrote into OUT, and nothing else.")
     ] = False,
+    work: Annotated[
+        Path | None,
+        typer.Option(
+            "--work",
+            metavar="FOLDER",
+            help="Where the run keeps its files until they are uploaded, if OUT is an address.",
+        ),
+    ] = None,
     input_format: flags.InputFormat = None,
     fields: flags.Fields = None,
     separator: flags.Separator = None,
@@ -209,6 +223,7 @@ def clean(
             against=against or [],
             reference=reference or [],
             force=force,
+            work=work,
             progress=progress_on(quiet=quiet),
             engine=start,
         )
@@ -221,7 +236,7 @@ def clean(
 
         terminal.print_stages(summary.run)
     if summary.rejected:
-        _complain(f"{summary.rejected:,} records could not be read; they are in {summary.out / 'rejected'}.")
+        _complain(f"{summary.rejected:,} records could not be read; they are in {summary.out}/rejected.")
         raise typer.Exit(REJECTED)
 
 
@@ -322,7 +337,7 @@ def _output_of(
 
     with temporary_folder("dedup-report-") as folder:
         summary = clean_dump(paths, folder / "out", config, progress=progress)
-        yield summary.out, summary.report, summary.rejected
+        yield folder / "out", summary.report, summary.rejected
 
 
 @app.command()

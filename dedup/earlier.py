@@ -19,10 +19,19 @@ from dedup import ids, trace
 from dedup.decided import Decided, Recounted
 from dedup.errors import InputError, OutputError
 from dedup.index import Index
-from dedup.outputs import corpus_files, is_finished, load_manifest, provenance_files, read_corpus
+from dedup.outputs import (
+    MANIFEST,
+    Manifest,
+    corpus_files,
+    is_finished,
+    load_manifest,
+    parse_manifest,
+    provenance_files,
+    read_corpus,
+)
 from dedup.quotes import within
 from dedup.quotes.spans import SIGNATURE, Passages
-from dedup.readers import read_posts
+from dedup.readers import read_posts, stores
 from dedup.readers.sources import STANDARD_INPUT, InputFile
 from dedup.report.kinds import OTHERWISE
 from dedup.stage import SIGNATURE_PIECE, Stage, corpora_of
@@ -69,7 +78,7 @@ def find_earlier(
     found = []
     for path in against:
         given = os.fspath(path)
-        manifest = load_manifest(Path(given))
+        manifest = _manifest_of(given)
         files = corpus_files(manifest)
         if any(name.endswith(".txt.zst") for name in files):
             raise OutputError(
@@ -77,7 +86,7 @@ def find_earlier(
                 where=given,
                 hint="Clean that dump with --output-format jsonl or parquet.",
             )
-        paths = {file.path: str(Path(given) / file.path) for file in manifest.outputs}
+        paths = {file.path: _below(given, file.path) for file in manifest.outputs}
         found.append(
             Earlier(
                 _shown(given),
@@ -87,6 +96,18 @@ def find_earlier(
             )
         )
     return found + [Earlier(_shown(os.fspath(path)), [os.fspath(path)], [], {}) for path in reference]
+
+
+def _manifest_of(out: str) -> Manifest:
+    if not stores.is_address(out):
+        return load_manifest(Path(out))
+    manifest = stores.below(out, MANIFEST)
+    with stores.open_file(manifest) as file:
+        return parse_manifest(file.read(), manifest)
+
+
+def _below(out: str, name: str) -> str:
+    return stores.below(out, name) if stores.is_address(out) else str(Path(out) / name)
 
 
 def read_earlier(name: str) -> Iterator[tuple[str, str]]:

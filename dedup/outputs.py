@@ -16,7 +16,7 @@ import os
 import re
 import shutil
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -28,6 +28,7 @@ import msgspec
 
 from dedup.config import Config
 from dedup.errors import OutputError
+from dedup.readers import stores
 from dedup.writers.atomic import WORK_FOLDER, AtomicFile, OutputFile, sync_folder
 from dedup.writers.metadata import OWN_KEYS, TypePlan, read_metadata
 from dedup.writers.shards import read_line_blocks
@@ -84,27 +85,45 @@ class Manifest(msgspec.Struct, frozen=True):
 def is_finished(out: Path) -> bool:
     """Whether `out` holds the complete output of a run."""
     try:
-        found = json.loads((out / MANIFEST).read_bytes())
-    except (OSError, ValueError, RecursionError):
+        return is_manifest((out / MANIFEST).read_bytes())
+    except OSError:
+        return False
+
+
+def is_manifest(content: bytes) -> bool:
+    """Whether this is a manifest that a run wrote."""
+    try:
+        found = json.loads(content)
+    except (ValueError, RecursionError):
         return False
     return isinstance(found, dict) and "dedup" in found and "outputs" in found
+
+
+def finished_before(where: str) -> OutputError:
+    """What a new run is told of a finished output."""
+    return OutputError(
+        "holds the finished output of an earlier run.",
+        where=where,
+        hint="Choose another --output, or replace it with --force.",
+    )
 
 
 def write_json(out: Path, name: str, content: Any) -> OutputFile:
     """Write `report.json` or the like, atomically."""
     file = AtomicFile(out, name)
-    file.write(_json_bytes(content))
+    file.write(json_bytes(content))
     return file.commit()
 
 
-def _json_bytes(content: Any) -> bytes:
+def json_bytes(content: Any) -> bytes:
+    """JSON as our files hold it."""
     return json.dumps(content, ensure_ascii=False, indent=1).encode() + b"\n"
 
 
 def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
     """What is to be written as JSON, with a sum of itself as its last member: no other file has one of it."""
     unsealed = {**content, "sha256": ""}
-    return {**unsealed, "sha256": hashlib.sha256(_json_bytes(unsealed)).hexdigest()}
+    return {**unsealed, "sha256": hashlib.sha256(json_bytes(unsealed)).hexdigest()}
 
 
 def is_whole(path: Path) -> bool:
@@ -114,7 +133,7 @@ def is_whole(path: Path) -> bool:
         found = json.loads(content)
     except (ValueError, RecursionError):
         return False
-    return isinstance(found, dict) and content == _json_bytes(found) and found == sealed(found)
+    return isinstance(found, dict) and content == json_bytes(found) and found == sealed(found)
 
 
 def write_facts(out: Path, facts: Mapping[str, Any]) -> None:
@@ -131,8 +150,12 @@ def write_manifest(
     outputs: Iterable[OutputFile],
     types: TypePlan = TypePlan(),  # noqa: B008 - it is frozen
     against: Iterable[EarlierCorpus] = (),
+    finish: Callable[[dict[str, Any]], None] | None = None,
 ) -> Manifest:
-    """Write `manifest.json`, which makes the folder a finished one, and remove the work folder."""
+    """Write `manifest.json`, which makes the folder a finished one, and remove the work folder.
+
+    finish: does so in another way, given the content.
+    """
     found = versions()
     manifest = Manifest(
         found["dedup"],
@@ -146,15 +169,17 @@ def write_manifest(
         list(against),
     )
     content = sealed(msgspec.to_builtins(manifest))
-    manifest = msgspec.structs.replace(manifest, sha256=content["sha256"])
-    write_json(out, MANIFEST, content)
-    sync_folder(out)
-    _remove(out / WORK_FOLDER)
-    return manifest
+    if finish is not None:
+        finish(content)
+    else:
+        write_json(out, MANIFEST, content)
+        sync_folder(out)
+        remove_folder(out / WORK_FOLDER)
+    return msgspec.structs.replace(manifest, sha256=content["sha256"])
 
 
-def _remove(work: Path) -> None:
-    """Remove the work folder, side by side: the system takes a second for the pages of gigabytes."""
+def remove_folder(work: Path) -> None:
+    """Remove a run's own folder, side by side: the system takes a second for the pages of gigabytes."""
     remove = partial(shutil.rmtree, ignore_errors=True)
     with suppress(OSError), ThreadPoolExecutor(2) as pool:
         for _ in pool.map(remove, [*work.iterdir()]):
@@ -181,8 +206,11 @@ def load_manifest(out: Path) -> Manifest:
     Raises OutputError when `out` is no output folder of dedup, or not a finished one.
     """
     hint = "Give the folder that `dedup clean --output` wrote."
+    if stores.is_address(str(out)):
+        hint = "Copy the output here, and give that folder."
+        raise OutputError("is the address of a store, not a folder.", where=str(out), hint=hint)
     try:
-        return msgspec.json.decode((out / MANIFEST).read_bytes(), type=Manifest)
+        return parse_manifest((out / MANIFEST).read_bytes(), str(out / MANIFEST))
     except OSError:
         if (out / WORK_FOLDER).is_dir():
             raise OutputError(
@@ -191,8 +219,14 @@ def load_manifest(out: Path) -> Manifest:
                 hint="Give its command again to go on with it.",
             ) from None
         raise OutputError("is not an output folder of dedup.", where=str(out), hint=hint) from None
+
+
+def parse_manifest(content: bytes, where: str) -> Manifest:
+    """The manifest in a file. Raises OutputError where there is none."""
+    try:
+        return msgspec.json.decode(content, type=Manifest)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise OutputError(f"is not a manifest of dedup ({error}).", where=str(out / MANIFEST)) from None
+        raise OutputError(f"is not a manifest of dedup ({error}).", where=where) from None
 
 
 def read_provenance(out: str | os.PathLike[str]) -> Iterator[dict[str, Any]]:

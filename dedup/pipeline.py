@@ -48,6 +48,7 @@ from dedup.results import Task, make_results, make_tasks
 from dedup.scratch import check_room
 from dedup.stage import Stage, holds_posts, read_rejects, write_block, write_rejects
 from dedup.stopping import temporary_folder
+from dedup.upload import Upload, find_upload
 from dedup.writers import Encoded, RejectedWriter, ResultsWriter, encode_jsonl
 from dedup.writers.atomic import WORK_FOLDER
 
@@ -67,9 +68,10 @@ class ReadBlock(NamedTuple):
 
 
 class Summary(NamedTuple):
-    """What a run did: where, the content of report.json, rejected records, the content of run.json."""
+    """What a run did: where (a folder here, or an address), the content of report.json, rejected records, the
+    content of run.json."""
 
-    out: Path
+    out: Path | str
     report: dict[str, Any]
     rejected: int
     run: dict[str, Any]
@@ -83,33 +85,40 @@ def clean(
     against: Sequence[str | os.PathLike[str]] = (),
     reference: Sequence[str | os.PathLike[str]] = (),
     force: bool = False,
+    work: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
     engine: StartEngine = on_this_machine,
 ) -> Summary:
-    """Clean dumps into the folder `out`: corpus, provenance, rejected records, manifest, report.
+    """Clean dumps into `out`, a folder or an address: corpus, provenance, rejected records, manifest, report.
 
     paths: files, folders, globs, addresses (see `readers.stores`), or "-" for standard input. A run that
-    was stopped, given again, goes on where it was. against: output folders of earlier runs; reference: any
+    was stopped, given again, goes on where it was. against: outputs of earlier runs; reference: any
     other input. What stands in them is taken out of the dump, and they stay as they are. force: replace
-    what an earlier run wrote in `out`. engine: what runs the steps, as `engines.spark.on_spark()`; changes
-    no byte. Raises InputError for a path that does not exist, or whose content changes meanwhile,
-    OutputError for a folder that cannot or must not be written or read, ConfigError for settings that
-    cannot be.
+    what an earlier run wrote in `out`. work: the folder for what is under way, where `out` is an address; if
+    none is given, one below the current folder. engine: what runs the steps, as
+    `engines.spark.on_spark()`; changes no byte. Raises InputError for a path that does not exist, or whose
+    content changes meanwhile, OutputError for a folder that cannot or must not be written or read,
+    ConfigError for settings that cannot be.
     """
-    config, out, progress = config or Config(), Path(out), progress or Silent()
+    config, progress = config or Config(), progress or Silent()
+    upload = find_upload(os.fspath(out), work)
+    folder = Path(out) if upload is None else upload.folder
     earlier = find_earlier(against, reference)
     sources = [
         source for given in (*(corpus.paths for corpus in earlier), paths) for source in find_sources(given)
     ]
     inputs = [*(shard for corpus in earlier for shard in corpus.provenance), *(s.path for s in sources)]
-    check_room(out, sources)
-    names = [corpus.name for corpus in earlier]
-    with claim(out, force=force, inputs=inputs, earlier=names, config=config) as claimed:
+    check_room(folder, sources)
+    names, address = [corpus.name for corpus in earlier], None if upload is None else upload.address
+    with claim(folder, force, inputs, names, config, address) as claimed:
+        if upload is not None:
+            upload.begin(inputs, force=force, resumed=claimed.resumed)
         if claimed.resumed:
-            progress.note(f"Going on with the run that was stopped in {out}.")
+            progress.note(f"Going on with the run that was stopped in {folder}.")
         compile_kernels(progress.note)
         # its time is that of the run, as all later ones have it
-        return run(paths, out, config, Clock(progress), claimed, earlier, _size_of(sources), engine)
+        clock, size = Clock(progress), _size_of(sources)
+        return run(paths, folder, config, clock, claimed, earlier, size, engine, upload)
 
 
 def run(
@@ -121,6 +130,7 @@ def run(
     earlier: Sequence[Earlier] = (),
     input_bytes: int | None = None,
     start: StartEngine = on_this_machine,
+    upload: Upload | None = None,
 ) -> Summary:
     """The flow itself, into a folder that is ready for it. input_bytes: of all inputs, where known."""
     inputs, before = Inputs(), [Inputs() for _ in earlier]
@@ -175,6 +185,9 @@ def run(
         report["against"] = count_overlap([corpus.name for corpus in earlier], stage, decided)
     del decided, tasks, months  # mapped files would outlive the work folder on a network's disk
     files.append(outputs.write_json(out, "report.json", report))
+    if upload is not None:
+        with clock.stage("upload", sum(file.bytes for file in files), "bytes") as stage_bar:
+            upload.upload(files, stage_bar.advance)
     facts = clock.facts(engine.workers, sum(file.bytes for file in inputs.files))
     outputs.write_facts(out, facts)
     outputs.write_manifest(
@@ -188,8 +201,9 @@ def run(
             outputs.EarlierCorpus(corpus.name, _listed(seen))
             for corpus, seen in zip(earlier, before, strict=True)
         ],
+        finish=None if upload is None else upload.finish,
     )
-    return Summary(out, report, rejected.records, facts)
+    return Summary(out if upload is None else upload.address, report, rejected.records, facts)
 
 
 def compile_kernels(note: Callable[[str], None]) -> None:

@@ -24,6 +24,7 @@ from dedup.ids import codes, find_first, hash_strings
 from dedup.normalize import normalize
 from dedup.readers.base import posts_batch, repeated
 from dedup.readers.sources import InputFile
+from dedup.readers.stores import as_file
 from dedup.report.kinds import COPIES
 from dedup.stage import COPY_PIECE, POST_PIECE, SIGNATURE_PIECE, Stage, write_removed
 from dedup.writers.shards import read_line_blocks
@@ -77,22 +78,23 @@ def read_removed(shard: str, work: Path, settings: Normalize) -> tuple[str, Inpu
 
     Raises OutputError for a shard that cannot be read.
     """
-    try:
-        with Path(shard).open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-            size = file.tell()
-    except OSError as error:
-        raise OutputError(f"cannot be read ({error.strerror}).", where=shard) from error
-    name = memo.name_of("removed", settings, sha256)
-    if not memo.is_kept(work / name):
-        memo.keep(work / name, partial(_fill, shard=shard, settings=settings))
+    with as_file(shard, work) as path:
+        try:
+            with path.open("rb") as file:
+                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+                size = file.tell()
+        except OSError as error:
+            raise OutputError(f"cannot be read ({error.strerror}).", where=shard) from error
+        name = memo.name_of("removed", settings, sha256)
+        if not memo.is_kept(work / name):
+            memo.keep(work / name, partial(_fill, shard=path, shown=shard, settings=settings))
     return name, InputFile(shard, sha256, size)
 
 
-def _fill(folder: Path, shard: str, settings: Normalize) -> None:
+def _fill(folder: Path, shard: Path, shown: str, settings: Normalize) -> None:
     pieces = [
         (record.id, record.thread_id, record.metadata.author, kind, text)
-        for record in _records(shard)
+        for record in _records(shard, shown)
         for kind, text in _pieces(record)
     ]
     ids, threads, authors, kinds, texts = map(list, zip(*pieces, strict=True)) if pieces else ([],) * 5
@@ -104,13 +106,15 @@ def _fill(folder: Path, shard: str, settings: Normalize) -> None:
     write_removed(folder, arrays, np.array(kinds, np.uint8), clean)
 
 
-def _records(shard: str) -> Iterator[_Record]:
+def _records(shard: Path, shown: str) -> Iterator[_Record]:
     decoder = msgspec.json.Decoder(_Record)
     try:
-        for block in read_line_blocks(Path(shard)):
+        for block in read_line_blocks(shard):
             yield from decoder.decode_lines(block)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise OutputError(f"is damaged ({error}).", where=shard) from error
+        raise OutputError(f"is damaged ({error}).", where=shown) from error
+    except OutputError as error:
+        raise OutputError(error.what, where=shown, hint=error.hint) from error
 
 
 def _pieces(record: _Record) -> Iterator[tuple[int, str]]:

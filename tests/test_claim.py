@@ -158,15 +158,3 @@ def test_a_result_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="No space left"):
         memo.keep(tmp_path / "r", full)
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("out", ["s3://bucket/out", "hdfs://name:9000/out"])
-def test_the_address_of_a_store_is_no_folder(
-    out: str, tmp_path: Path, dump: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(OutputError, match="address of a store"):
-        begin(Path(out), dump)
-    assert [path.name for path in tmp_path.iterdir()] == ["dump.jsonl"]
-    (tmp_path / out.split("/")[0]).mkdir()  # a folder of that name is one
-    assert not begin(Path(out), dump)

@@ -126,7 +126,7 @@ def test_against_what_was_there_before(
     run_both(session, tmp_path, [dump, DATA / "forum.jsonl"], **before)
 
 
-def test_files_at_addresses_are_read_by_the_tasks(
+def test_files_at_addresses_are_read_by_the_tasks_and_outputs_go_there(
     session: Any, board: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (folder := tmp_path / "dumps").mkdir()
@@ -142,8 +142,10 @@ def test_files_at_addresses_are_read_by_the_tasks(
     addresses = [f"file://{folder}/*.zst", f"file://{folder}/list.mbox"]
     pipeline.clean(addresses, tmp_path / "local", Config().with_settings({"run": {"workers": 1}}))
     monkeypatch.setattr(pipeline, "group_blocks", local)
-    pipeline.clean(addresses, tmp_path / "spark", engine=on_spark(session))
+    to = f"file://{tmp_path}/spark"
+    pipeline.clean(addresses, to, work=tmp_path / "work", engine=on_spark(session))
     assert fingerprint(tmp_path / "spark") == fingerprint(tmp_path / "local")
+    assert not (tmp_path / "work").exists()
 
 
 def test_a_dump_without_posts(session: Any, tmp_path: Path) -> None:

@@ -2,45 +2,134 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
 from pathlib import Path
+from typing import IO, ClassVar, NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
-from xml.sax.saxutils import escape
+from uuid import uuid4
+from xml.sax.saxutils import escape, unescape
 
 import pytest
 import zstandard
 from conftest import DATA
 from test_promises import fingerprint
+from typer.testing import CliRunner
 
 from dedup import clean, verify
+from dedup.cli import app
 from dedup.config import Config
-from dedup.errors import InputError
+from dedup.errors import ConfigError, InputError, OutputError
 from dedup.readers import stores
 from dedup.readers.sources import Source, find_sources, open_source
+from dedup.upload import Upload
 
 CONFIG = Config().with_settings({"run": {"workers": 1}})
 
 
 class Store(BaseHTTPRequestHandler):
-    """As much of S3 as reading takes: one bucket, whose keys are the files below a folder."""
+    """As much of S3 as reading and writing takes: one bucket, whose keys are the files below a folder."""
 
+    protocol_version = "HTTP/1.1"
     root: Path
+    parts: ClassVar[dict[str, dict[int, bytes]]] = {}
+    log: list[str]
+    """Keys that were written, and deleted ones after a minus sign."""
+    full_after: int | None = None
+    """So many keys can be written."""
 
     def do_HEAD(self) -> None:
         self._answer(body=False)
 
     def do_GET(self) -> None:
-        url = urlsplit(self.path)
-        if "list-type" in url.query:
-            self._list({name: values[0] for name, values in parse_qs(url.query).items()})
+        if "list-type" in self._asked:
+            self._list(self._asked)
         else:
             self._answer(body=True)
 
+    def do_PUT(self) -> None:
+        data = self._body()
+        if "partNumber" in self._asked:
+            self.parts[self._asked["uploadId"]][int(self._asked["partNumber"])] = data
+            self._say(200)
+        else:
+            self._put(data)
+
+    def do_POST(self) -> None:
+        data = self._body()
+        if "uploads" in self._asked:
+            self.parts[name := uuid4().hex] = {}
+            kind = "InitiateMultipartUploadResult"
+            self._say(200, f"<{kind}><UploadId>{name}</UploadId></{kind}>".encode())
+        elif "delete" in self._asked:
+            for key in re.findall(rb"<Key>(.*?)</Key>", data):
+                self._remove(unescape(key.decode()))
+            self._say(200, b"<DeleteResult/>")
+        else:
+            parts = self.parts.pop(self._asked["uploadId"])
+            self._put(b"".join(parts[number] for number in sorted(parts)))
+
+    def do_DELETE(self) -> None:
+        self._remove(self._key)
+        self._say(204)
+
+    @property
+    def _asked(self) -> dict[str, str]:
+        query = parse_qs(urlsplit(self.path).query, keep_blank_values=True)
+        return {name: values[0] for name, values in query.items()}
+
+    @property
+    def _key(self) -> str:
+        return unquote(urlsplit(self.path).path).partition("/bucket")[2].lstrip("/")
+
+    def _body(self) -> bytes:
+        if self.headers["Transfer-Encoding"] != "chunked":
+            data = self.rfile.read(int(self.headers["Content-Length"] or 0))
+        else:
+            data = self._chunks(self.rfile)
+        return (
+            self._chunks(BytesIO(data)) if "aws-chunked" in (self.headers["Content-Encoding"] or "") else data
+        )
+
+    @staticmethod
+    def _chunks(body: IO[bytes]) -> bytes:
+        found = b""
+        while size := int(body.readline().partition(b";")[0], 16):
+            found += body.read(size)
+            body.readline()
+        while body.readline().strip():  # sums of it all
+            pass
+        return found
+
+    def _put(self, data: bytes) -> None:
+        written = [key for key in self.log if not key.startswith("-")]
+        if self.full_after is not None and len(written) >= self.full_after:
+            self._say(403, b"<Error><Code>AccessDenied</Code><Message>full</Message></Error>")
+            return
+        if not self._key.endswith("/"):  # that stands for an empty folder
+            self.log.append(self._key)
+            (self.root / self._key).parent.mkdir(parents=True, exist_ok=True)
+            (self.root / self._key).write_bytes(data)
+        self._say(200, b"<CompleteMultipartUploadResult><ETag>x</ETag></CompleteMultipartUploadResult>")
+
+    def _remove(self, key: str) -> None:
+        if (self.root / key).is_file():
+            self.log.append(f"-{key}")
+            (self.root / key).unlink()
+
+    def _say(self, code: int, body: bytes = b"") -> None:
+        self.send_response(code)
+        self.send_header("ETag", "x")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
     def _answer(self, *, body: bool) -> None:
-        file = self.root / unquote(urlsplit(self.path).path).partition("/bucket/")[2]
-        data = file.read_bytes() if file.is_file() else b"" if self.path.strip("/") == "bucket" else None
+        file = self.root / self._key
+        data = file.read_bytes() if file.is_file() else None if self._key else b""
         first, last, code = 0, len(data or b"") - 1, 200 if data is not None else 404
         if data is not None and (wanted := self.headers["Range"]):
             first, last = (int(part) for part in wanted.removeprefix("bytes=").split("-"))
@@ -68,35 +157,42 @@ class Store(BaseHTTPRequestHandler):
             for key in keys
         )
         content += "".join(f"<CommonPrefixes><Prefix>{name}</Prefix></CommonPrefixes>" for name in folders)
-        data = (
+        self._say(
+            200,
             f"<ListBucketResult><Name>bucket</Name><KeyCount>{len(keys) + len(folders)}</KeyCount>"
-            f"<IsTruncated>false</IsTruncated>{content}</ListBucketResult>"
-        ).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
+            f"<IsTruncated>false</IsTruncated>{content}</ListBucketResult>".encode(),
+        )
 
     def log_message(self, *_: object) -> None:
         pass
 
 
+class Bucket(NamedTuple):
+    """A folder, the settings by which it is `s3://bucket`, and what serves it."""
+
+    root: Path
+    settings: str
+    store: type[Store]
+
+
 @pytest.fixture
-def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Path, str]]:
-    """A folder, and the settings by which it is `s3://bucket`."""
+def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
     root = tmp_path / "bucket"
     root.mkdir()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Ours", (Store,), {"root": root}))
+    store = type("Ours", (Store,), {"root": root, "log": []})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), store)
+    server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield root, f"?endpoint_override=127.0.0.1:{server.server_port}&scheme=http&region=us-east-1"
+    settings = f"?endpoint_override=127.0.0.1:{server.server_port}&scheme=http&region=us-east-1"
+    yield Bucket(root, settings, store)
     server.shutdown()
     server.server_close()
 
 
-def test_a_dump_in_a_bucket_is_cleaned_as_a_file_is(tmp_path: Path, bucket: tuple[Path, str]) -> None:
-    root, settings = bucket
+def test_a_dump_in_a_bucket_is_cleaned_as_a_file_is(tmp_path: Path, bucket: Bucket) -> None:
+    root, settings, _ = bucket
     dump = (DATA / "forum.jsonl").read_bytes()
     (root / "dumps").mkdir()
     (root / "dumps" / "forum.jsonl.zst").write_bytes(zstandard.ZstdCompressor().compress(dump))
@@ -118,8 +214,8 @@ def test_a_dump_in_a_bucket_is_cleaned_as_a_file_is(tmp_path: Path, bucket: tupl
     assert "stood here before" in str(verify(tmp_path / "after").problems)
 
 
-def test_folders_and_patterns_of_a_bucket(bucket: tuple[Path, str]) -> None:
-    root, settings = bucket
+def test_folders_and_patterns_of_a_bucket(bucket: Bucket) -> None:
+    root, settings, _ = bucket
     names = ["b.jsonl", "a/2.jsonl", "a/10.jsonl", "a/b/c.jsonl", "a/.hidden/d.jsonl", "a b%20c/\u00e9.jsonl"]
     for name in [*names, "out/corpus/part.jsonl", "out/provenance/part.jsonl", "out/manifest.json"]:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
@@ -172,3 +268,151 @@ def test_what_an_address_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert stores.is_address("s3://b/c") and stores.is_address("hdfs:///c")
     (tmp_path / "s3:").mkdir()
     assert not stores.is_address("s3://b/c")
+
+
+# -- outputs
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    """All files of an output but what differs from run to run."""
+    found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    return {name: path.read_bytes() for name, path in found.items() if name != "run.json"}
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, and nothing in it."""
+    (folder := tmp_path / "here").mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+SMALL = CONFIG.with_settings({"write": {"shard_posts": 10}})
+
+
+def test_an_output_in_a_bucket_is_what_it_is_in_a_folder(tmp_path: Path, here: Path, bucket: Bucket) -> None:
+    (bucket.root / "other").mkdir()
+    (bucket.root / "other" / "file").write_bytes(b"not ours")
+    address = f"s3://bucket/some/clean{bucket.settings}"
+    summary = clean([DATA / "forum.jsonl"], address, SMALL)
+    clean([DATA / "forum.jsonl"], tmp_path / "out", SMALL)
+    out = bucket.root / "some" / "clean"
+    assert summary.out == address
+    assert files_of(out) == files_of(tmp_path / "out")
+    assert not verify(out).problems
+    assert list(here.iterdir()) == [] and (bucket.root / "other" / "file").exists()
+    # it is finished when its manifest is there, and not before
+    assert bucket.store.log[0] == "some/clean/.dedup/run-started.json"
+    assert bucket.store.log[-2:] == ["some/clean/manifest.json", "-some/clean/.dedup/run-started.json"]
+
+
+def test_a_finished_output_in_a_bucket_is_only_replaced_by_force(here: Path, bucket: Bucket) -> None:
+    address = f"s3://bucket/clean{bucket.settings}"
+    out = bucket.root / "clean"
+    clean([DATA / "forum.jsonl"], address, SMALL)
+    before = files_of(out)
+    (out / "notes.txt").write_bytes(b"not ours")
+    with pytest.raises(OutputError, match="holds the finished output"):
+        clean([DATA / "thread.txt"], address, SMALL)
+    assert files_of(out) == {**before, "notes.txt": b"not ours"}
+    bucket.store.log.clear()
+    clean([DATA / "thread.txt"], address, SMALL, force=True, work=here / "work")
+    assert files_of(out).keys() < before.keys() | {"notes.txt"} and (out / "notes.txt").exists()
+    assert not verify(out).problems
+    assert bucket.store.log[1] == "-clean/manifest.json"
+    assert list(here.iterdir()) == []
+
+
+def test_a_bucket_that_holds_something_else(here: Path, bucket: Bucket) -> None:
+    (bucket.root / "mine").mkdir()
+    (bucket.root / "mine" / "corpus.txt").write_bytes(b"")
+    for name, problem in {"mine": "is not empty", "mine/corpus.txt": "is a file"}.items():
+        for force in (False, True):
+            with pytest.raises(OutputError, match=problem):
+                clean([DATA / "forum.jsonl"], f"s3://bucket/{name}{bucket.settings}", SMALL, force=force)
+    with pytest.raises(OutputError, match="lies inside the output"):
+        clean([f"s3://bucket/mine{bucket.settings}"], f"s3://bucket{bucket.settings}", SMALL)
+    bucket.store.full_after = 0
+    with pytest.raises(OutputError, match=r"s3://bucket/new.*cannot be reached .*(denied|DENIED)"):
+        clean([DATA / "forum.jsonl"], f"s3://bucket/new{bucket.settings}", SMALL)
+    assert files_of(bucket.root) == {"mine/corpus.txt": b""} and list(here.iterdir()) == []
+
+
+def test_an_upload_that_was_stopped_goes_on(tmp_path: Path, here: Path, bucket: Bucket) -> None:
+    address = f"s3://bucket/clean{bucket.settings}"
+    out, store = bucket.root / "clean", bucket.store
+    store.full_after = 6
+    with pytest.raises(OutputError, match="cannot be reached"):
+        clean([DATA / "forum.jsonl"], address, SMALL)
+    assert len(files_of(out)) == 6 and "manifest.json" not in files_of(out)
+    store.full_after = None
+    # from elsewhere it is refused: nobody knows there how far it came
+    with pytest.raises(OutputError, match=r"a run that is not finished was begun there, on .* in .*here"):
+        clean([DATA / "forum.jsonl"], address, SMALL, work=tmp_path / "elsewhere")
+    first = set(store.log) - {"clean/.dedup/run-started.json"}
+    store.log.clear()
+    clean([DATA / "forum.jsonl"], address, SMALL)
+    clean([DATA / "forum.jsonl"], tmp_path / "out", SMALL)
+    assert files_of(out) == files_of(tmp_path / "out")
+    assert len(first) == 5 and not first & set(store.log)
+    assert list(here.iterdir()) == []
+
+
+def test_a_run_that_was_stopped_after_its_manifest_is_tidied_up(
+    here: Path, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = f"s3://bucket/clean{bucket.settings}"
+
+    def dies(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Upload, "_delete_mark", dies)
+        clean([DATA / "forum.jsonl"], address, SMALL)
+    assert list(here.iterdir()) != [] and (bucket.root / "clean" / ".dedup").is_dir()
+    with pytest.raises(OutputError, match="holds the finished output"):
+        clean([DATA / "forum.jsonl"], address, SMALL)
+    assert list(here.iterdir()) == [] and not list((bucket.root / "clean" / ".dedup").iterdir())
+    # a folder in which another run was stopped stays
+    other = f"s3://bucket/other{bucket.settings}"
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Upload, "upload", dies)
+        clean([DATA / "forum.jsonl"], other, SMALL, work=here / "work")
+    with pytest.raises(OutputError, match="it had another --output"):
+        clean([DATA / "forum.jsonl"], address, SMALL, work=here / "work")
+    clean([DATA / "forum.jsonl"], other, SMALL, work=here / "work")
+    assert list(here.iterdir()) == [] and not verify(bucket.root / "other").problems
+
+
+def test_an_earlier_output_in_a_bucket(tmp_path: Path, here: Path, bucket: Bucket) -> None:
+    address = f"s3://bucket/first{bucket.settings}"
+    clean([DATA / "thread.txt"], address, SMALL)
+    results, dumps = [], [DATA / "thread.txt", DATA / "forum.jsonl"]
+    for name in (address, str(bucket.root / "first")):
+        clean(dumps, tmp_path / "next", SMALL, against=[name], force=True)
+        assert not verify(tmp_path / "next").problems
+        shards = sorted((tmp_path / "next" / "provenance").iterdir())
+        texts = [zstandard.ZstdDecompressor().decompressobj().decompress(s.read_bytes()) for s in shards]
+        results.append([text.replace(name.encode(), b"FIRST") for text in texts])
+    assert results[0] == results[1] and b"FIRST" in results[0][0]
+    shard = next((bucket.root / "first" / "provenance").iterdir())
+    shard.write_bytes(shard.read_bytes()[:-9])
+    with pytest.raises(OutputError, match=r"s3://bucket/first/provenance.* is damaged"):
+        clean([DATA / "forum.jsonl"], tmp_path / "next", SMALL, against=[address], force=True)
+
+
+def test_commands_that_read_outputs_want_them_here(here: Path, bucket: Bucket) -> None:
+    address = f"s3://bucket/clean{bucket.settings}"
+    clean([DATA / "thread.txt"], address, SMALL)
+    for command in ("report", "verify", "restore"):
+        result = CliRunner().invoke(app, [command, address])
+        assert result.exit_code == 4 and "Copy the output here" in result.stderr
+
+
+def test_work_is_for_addresses(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="--work is for an output at an address"):
+        clean([DATA / "thread.txt"], tmp_path / "out", SMALL, work=tmp_path / "work")
+    out = tmp_path / "there"
+    clean([DATA / "thread.txt"], f"file:{out}", SMALL, work=tmp_path / "work")  # as pathlib makes it
+    clean([DATA / "thread.txt"], tmp_path / "out", SMALL)
+    assert files_of(out) == files_of(tmp_path / "out") and not (tmp_path / "work").exists()

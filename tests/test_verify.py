@@ -22,7 +22,7 @@ from typer.testing import CliRunner
 
 from dedup import evidence, pipeline
 from dedup.cli import app
-from dedup.outputs import _json_bytes, sealed
+from dedup.outputs import json_bytes, sealed
 from dedup.verification import Verified, verify
 
 CORPUS, PROVENANCE = "corpus/part-00000.jsonl.zst", "provenance/part-00000.jsonl.zst"
@@ -124,7 +124,7 @@ def rewrite(out: Path, name: str, change: Callable[[list[Record]], None]) -> Non
     for file in manifest["outputs"]:
         if file["path"] == name:
             file |= {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data), "records": len(records)}
-    (out / "manifest.json").write_bytes(_json_bytes(sealed(manifest)))
+    (out / "manifest.json").write_bytes(json_bytes(sealed(manifest)))
 
 
 def test_a_changed_text_is_named_by_file_and_record(out: Path) -> None:

@@ -79,7 +79,7 @@ def on_spark(
 ) -> StartEngine:
     """An engine for `clean`: on this session, the active one, or one that is started with these settings.
 
-    The output folder must be on a file system that the driver and all workers see under the same path,
+    The output folder, or `work`, must be on a file system that driver and workers see under the same path,
     and the workers need the same versions of this package and what it rests on. Raises ConfigError
     where PySpark or Java is missing, and where versions differ.
     """
@@ -333,7 +333,7 @@ def _work_on_one(task: int, step: _Step, expected: dict[str, str]) -> None:
         raise OutputError(
             f"cannot be read by the Spark worker on {platform.node()} ({error.strerror}).",
             where=str(step.folder),
-            hint="Choose an --output that the driver and all workers see under the same path.",
+            hint="Choose an --output, or a --work, that the driver and all workers see under the same path.",
         ) from None
     with suppress(OSError):  # what is read there and missing is complained of then
         os.chdir(step.here)

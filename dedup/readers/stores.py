@@ -1,8 +1,9 @@
-"""Inputs at the addresses of stores (`s3://bucket/dump.jsonl.zst`), through Arrow's own file systems."""
+"""The addresses of stores (`s3://bucket/dump.jsonl.zst`), through Arrow's own file systems."""
 
 from __future__ import annotations
 
 import re
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
@@ -12,7 +13,7 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from dedup.errors import InputError
+from dedup.errors import InputError, OutputError
 
 _ADDRESS = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]+):/{1,2}(?P<rest>[^?]*)(?P<query>\?.*)?", re.DOTALL)
 """One letter is a drive; pathlib makes // one /."""
@@ -29,7 +30,7 @@ class Entry(NamedTuple):
     mtime_ns: int | None
 
 
-class _Place(NamedTuple):
+class Place(NamedTuple):
     """Where an address leads: the file system, how it calls the root of the address and what is there, and
     what stands before and behind the rest of a name in an address."""
 
@@ -38,6 +39,10 @@ class _Place(NamedTuple):
     name: str
     before: str
     behind: str
+
+    def address_of(self, name: str) -> str:
+        """The address of what the file system calls so."""
+        return f"{self.before}{name.removeprefix(self.root)}{self.behind}"
 
 
 def is_address(path: str) -> bool:
@@ -52,8 +57,8 @@ def find_files(address: str) -> list[str]:
     As in folders here, hidden files are left out, and of what a run wrote all but the corpus. A pattern
     has no `**`. Raises InputError where there is none.
     """
-    place = _place(address)
-    with _complaints(address):
+    place = find_place(address)
+    with complaints(address):
         from pyarrow.fs import FileType
 
         kind = place.files.get_file_info(place.name).type
@@ -67,31 +72,54 @@ def find_files(address: str) -> list[str]:
             raise InputError("does not exist.", where=address)
     if not found:
         raise InputError("no file is there.", where=address, hint="Check the address.")
-    return [f"{place.before}{name.removeprefix(place.root)}{place.behind}" for name in found]
+    return [place.address_of(name) for name in found]
 
 
 def open_file(address: str) -> Any:
     """The file's bytes from the front. Raises InputError where it cannot be opened."""
-    place = _place(address)
-    with _complaints(address):
+    place = find_place(address)
+    with complaints(address):
         return place.files.open_input_stream(place.name, compression=None, buffer_size=_READ_AHEAD_BYTES)
+
+
+def below(address: str, name: str) -> str:
+    """The address of a file in the folder of an address."""
+    place = find_place(address)
+    return place.address_of(f"{place.name.rstrip('/')}/{name}")
+
+
+@contextmanager
+def as_file(path: str, folder: Path) -> Iterator[Path]:
+    """A file as one that lies here: for an address a copy in `folder`, as long as the context lasts."""
+    if not is_address(path):
+        yield Path(path)
+        return
+    with tempfile.NamedTemporaryFile(prefix="scratch-", dir=folder) as copy, open_file(path) as file:
+        with complaints(path):
+            while piece := file.read(_READ_AHEAD_BYTES):
+                copy.write(piece)
+        copy.flush()
+        yield Path(copy.name)
 
 
 def look_at(address: str) -> Entry | None:
     """Size and time of a file; None where it is not."""
     from pyarrow.fs import FileType
 
-    place = _place(address)
-    with _complaints(address):
+    place = find_place(address)
+    with complaints(address):
         found = place.files.get_file_info(place.name)
     return Entry(found.size, found.mtime_ns) if found.type == FileType.File else None
 
 
-def _place(address: str) -> _Place:
+def find_place(address: str) -> Place:
+    """Where an address leads. Raises InputError where no file system knows it, or it holds a password."""
     found = _ADDRESS.fullmatch(address)
     if found is None:
         raise InputError("is no address.", where=address)
-    authority, _, path = found["rest"].partition("/")
+    # of three slashes pathlib leaves one; and no other machine's files are opened by such an address
+    rest = f"/{found['rest'].lstrip('/')}" if found["scheme"] == "file" else found["rest"]
+    authority, _, path = rest.partition("/")
     if "@" in authority and ":" in authority.partition("@")[0]:
         raise InputError(
             "an address must not hold a password: it would stand in every record.",
@@ -99,11 +127,11 @@ def _place(address: str) -> _Place:
             hint="Set it where the store's own tools look for it (AWS_ACCESS_KEY_ID and so on).",
         )
     query = found["query"] or ""
-    with _complaints(address):
+    with complaints(address):
         files, root = _open_store(f"{found['scheme']}://{authority}/{query}")
     root = root.rstrip("/")
     name = f"{root}/{path}".rstrip("/") or "/"
-    return _Place(files, root, name, f"{found['scheme']}://{authority}", query)
+    return Place(files, root, name, f"{found['scheme']}://{authority}", query)
 
 
 @cache
@@ -131,7 +159,7 @@ def _below(files: Any, folder: str) -> list[str]:
     return ["/".join(name) for name in sorted(names)]
 
 
-def _matching(place: _Place) -> list[str]:
+def _matching(place: Place) -> list[str]:
     """The files whose names match a pattern part by part, and those below folders that do."""
     from pyarrow.fs import FileSelector, FileType
 
@@ -150,16 +178,16 @@ def _matching(place: _Place) -> list[str]:
 
 
 @contextmanager
-def _complaints(address: str) -> Iterator[None]:
-    """What a store or Arrow says of an address is an InputError."""
+def complaints(address: str, kind: type[InputError | OutputError] = InputError) -> Iterator[None]:
+    """What a store or Arrow says of an address is an error of this kind."""
     try:
         yield
     except FileNotFoundError:
-        raise InputError("does not exist.", where=address) from None
+        raise kind("does not exist.", where=address) from None
     except (OSError, pa.ArrowException, NotImplementedError) as error:
         said = (str(error) or type(error).__name__).partition("\n")[0][:_SHOWN].rstrip(".")
-        raise InputError(
+        raise kind(
             f"cannot be reached ({said}).",
             where=address,
-            hint="Arrow reads s3, gs, abfs and hdfs, each with its own settings; mount other stores.",
+            hint="Arrow knows s3, gs, abfs and hdfs, each with its own settings; mount other stores.",
         ) from None

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from dedup.errors import OutputError
+from dedup.outputs import MANIFEST, load_manifest
+from dedup.readers.stores import below, is_address, look_at
 
 
 def is_output(paths: Sequence[str]) -> bool:
@@ -15,7 +17,13 @@ def is_output(paths: Sequence[str]) -> bool:
 
     Raises OutputError for the folder of a run that has not finished.
     """
-    if len(paths) != 1 or not (folder := Path(paths[0])).is_dir():
+    if len(paths) != 1:
+        return False
+    if is_address(paths[0]):
+        if look_at(below(paths[0], MANIFEST)) is not None:
+            load_manifest(Path(paths[0]))  # says what to do
+        return False
+    if not (folder := Path(paths[0])).is_dir():
         return False
     if (folder / "manifest.json").is_file():
         return True

@@ -39,7 +39,7 @@ class _Console(Console):
         raise  # the BrokenPipeError, which rich is handling when it calls this
 
 
-def print_summary(ratios: dict[str, Any], out: Path, seconds: float) -> None:
+def print_summary(ratios: dict[str, Any], out: Path | str, seconds: float) -> None:
     """What `clean` says at its end: how much came in, what went, and where the rest is."""
     console = console_on_stdout()
     posts = ratios["in"]["posts"]
