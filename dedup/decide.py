@@ -24,7 +24,6 @@ from dedup.text.shingles import jaccard
 from dedup.trace import (
     DROP,
     KEEP,
-    ROW_COLUMNS,
     ROW_END,
     ROW_KEPT,
     ROW_POST,
@@ -118,13 +117,16 @@ def in_input_order(decisions: Decisions, index: Index) -> Decisions:
             rows[:, column] += np.where(rows[:, column] >= 0, moves, 0)
     for post in (ROW_POST, ROW_SOURCE, ROW_VIA):
         rows[:, post] = input_of[rows[:, post]]
+    ordered = index.scratch.zeros(rows.shape, np.int64)
+    order = np.lexsort((rows[:, ROW_START], rows[:, ROW_POST]))
+    np.take(rows, order, axis=0, out=ordered, mode="clip")  # another mode would copy all of it first
     return Decisions(
         decisions.action[number_of],
         decisions.reason[number_of],
         input_of[decisions.duplicate_of[number_of]],
         decisions.similarity[number_of],
         input_of[decisions.copy_of[number_of]],
-        rows,
+        ordered,
     )
 
 
@@ -153,6 +155,9 @@ def settle(
     copy_of: Int64s,
     taken_of: Int64s,
     pieces_of: Int64s,
+    rows: Int64s,
+    taken: Int64s,
+    pieces: Int64s,
 ) -> Any:
     """Decide on every post, in order.
 
@@ -162,7 +167,8 @@ def settle(
     stands_for: int64 [posts], an exact duplicate's first post, else the post itself.
     empty, protected: bool [posts]. `state` is brought up to date. Fills in action, reason, duplicate_of,
     similarity and copy_of, and returns rows (see `Decisions`). taken_of, pieces_of: int64 [posts, 2], for
-    what only this kernel looks at. The arrays of posts are 0 at first.
+    what only this kernel looks at; so are taken (int64 [n, 3]) and pieces ([n, 5]), which have room for what
+    is likely, as rows has. The arrays are 0 at first.
     """
     reason[:] = NO_REASON
     duplicate_of[:] = -1
@@ -170,11 +176,8 @@ def settle(
     copy_of[:] = -1
     # of one type each, or numba compiles the helpers once for every constant
     none, zero, one = np.int64(-1), np.int64(0), np.int64(1)
-    rows = np.empty((256, ROW_COLUMNS), np.int64)
     row_count = np.int64(0)
-    taken = np.empty((256, 3), np.int64)
     taken_count = np.int64(0)
-    pieces = np.empty((256, 5), np.int64)
     piece_count = np.int64(0)
     walked = np.empty((256, 5), np.int64)
 

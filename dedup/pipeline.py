@@ -48,6 +48,7 @@ from dedup.results import Task, make_results, make_tasks
 from dedup.scratch import check_room
 from dedup.stage import Stage, holds_posts, read_rejects, write_block, write_rejects
 from dedup.stopping import temporary_folder
+from dedup.trace import ROW_COLUMNS
 from dedup.upload import Upload, find_upload
 from dedup.writers import Encoded, RejectedWriter, ResultsWriter, encode_jsonl
 from dedup.writers.atomic import WORK_FOLDER
@@ -300,7 +301,6 @@ def _decide_all(folder: Path, stage: Stage, config: Config, engine: Engine, cloc
     index, ids = index_posts(stage, config, engine, clock.stage)
     passages = find_passages(index, config.quotes, engine, clock.stage)
     passages = resemble(index, passages, config, engine, clock.stage)
-    passages = Passages(*map(index.scratch.copy, passages))
     with clock.stage("decide", None, "posts"):
         recounted = recount(stage, index, passages)
         decisions = decide(index, passages, config)
@@ -331,7 +331,7 @@ def resemble(
             index.scratch.zeros,
             bar.advance,
         )
-        return join([passages, align_pairs(index, pairs, config.quotes)])
+        return join([passages, align_pairs(index, pairs, config.quotes)], index.scratch.zeros)
 
 
 def decide(index: Index, passages: Passages, config: Config) -> Decisions:
@@ -351,6 +351,7 @@ def decide(index: Index, passages: Passages, config: Config) -> Decisions:
         across_min_words=config.quotes.across_min_words,
     )
     posts, zeros = len(index.rank), index.scratch.zeros
+    likely = 2 * len(passages.spans) + posts // 8 + 64  # rows, stretches and pieces; more are held in memory
     action, reason = zeros(posts, np.uint8), zeros(posts, np.uint8)
     similarity = zeros(posts, np.float32)
     duplicate_of, copy_of = zeros(posts, np.int64), zeros(posts, np.int64)
@@ -378,6 +379,9 @@ def decide(index: Index, passages: Passages, config: Config) -> Decisions:
         copy_of,
         zeros((posts, 2), np.int64),
         zeros((posts, 2), np.int64),
+        zeros((likely, ROW_COLUMNS), np.int64),
+        zeros((likely, 3), np.int64),
+        zeros((likely, 5), np.int64),
     )
     decisions = Decisions(action, reason, duplicate_of, similarity, copy_of, rows)
     return in_input_order(swap_survivors(decisions, index, config), index)

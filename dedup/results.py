@@ -114,7 +114,7 @@ def make_tasks(
     map_blocks: Callable[..., Iterable[Any]] = map,
 ) -> Iterator[Task]:
     """One task a block of the dump, made when it is needed; earlier corpora are not written again."""
-    rows = decisions.rows[np.lexsort((decisions.rows[:, trace.ROW_START], decisions.rows[:, trace.ROW_POST]))]
+    rows = decisions.rows
     sources = locate_sources(stage, blocks, offsets, rows, map_blocks)
     # of one piece, because to take from hundreds takes ten times as long; that may be more than 2 GB
     all_ids = pa.chunked_array([column.cast(pa.large_string()) for column in ids], pa.large_string())

@@ -45,7 +45,7 @@ PLAIN_CALLS_PER_POST = 2.5
 """The same for posts that nothing is wrong with."""
 OWN_CALLS_PER_POST = 0.8
 """Of functions and kernels of this package: what does not need Python is done in batches."""
-HELD_BYTES_PER_POST = 220
+HELD_BYTES_PER_POST = 75
 """Of memory, at the end of any stage, besides pyarrow's buffers and the files of the work folder."""
 LINES_PER_KB = {
     "text": 33_000,

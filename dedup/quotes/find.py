@@ -23,7 +23,7 @@ from dedup.quotes import across, within
 from dedup.quotes.attribution import Names
 from dedup.quotes.marks import Marks
 from dedup.quotes.repeated import JOB_POSTS, find_signed, posts_alone, thread_jobs, without_stock
-from dedup.quotes.spans import PROTECTED, RESEMBLES, Passages, join
+from dedup.quotes.spans import PROTECTED, RESEMBLES, Passages, join, without
 from dedup.quotes.threads import WINDOW_POSTS
 from dedup.text.tokens import tokenize
 
@@ -48,9 +48,10 @@ def find_passages(index: Index, settings: Quotes, engine: Engine, watch: Watch =
     if settings.across_threads:
         with watch("across threads", total, "posts") as bar:
             copies += _across_threads(index, settings, engine, bar.advance)
+    zeros = index.scratch.zeros
     with watch("stock text", total, "posts") as bar:
-        found = without_stock(join(copies), index, settings, engine, bar.advance)
-    return _without_found(join([signatures, found]))
+        found = without_stock(join(copies, zeros), index, settings, engine, bar.advance)
+    return _without_found(join([signatures, found], zeros), index)
 
 
 def align_pairs(index: Index, pairs: Pairs, settings: Quotes) -> Passages:
@@ -82,17 +83,17 @@ def align_pairs(index: Index, pairs: Pairs, settings: Quotes) -> Passages:
     return found
 
 
-def _without_found(passages: Passages) -> Passages:
+def _without_found(passages: Passages, index: Index) -> Passages:
     """Passages without quotes of a missing source that was found in another thread."""
     spans = passages.spans
     missing = np.flatnonzero(spans[:, within.SOURCE] < 0)
     if not len(missing):
         return passages
-    others = spans[spans[:, within.SOURCE] >= 0]  # sorted by position, none overlaps another
-    first = np.searchsorted(others[:, within.END], spans[missing, within.START], side="right")
-    starts = np.append(others[:, within.START], np.iinfo(np.int64).max)
+    others = spans[:, within.SOURCE] >= 0  # sorted by position, none overlaps another
+    first = np.searchsorted(spans[others, within.END], spans[missing, within.START], side="right")
+    starts = np.append(spans[others, within.START], np.iinfo(np.int64).max)
     found = starts[first] < spans[missing, within.END]
-    return Passages(np.delete(spans, missing[found], axis=0), passages.runs)
+    return without(passages, missing[found], index.scratch.zeros)
 
 
 def protect(index: Index, passages: Passages, phrases: list[str]) -> Passages:
@@ -201,7 +202,7 @@ def _within_threads(
     for found in engine.map_parts(search, parts):
         passages.append(_put_back(index, found))
         advance(found.posts)
-    return join(passages)
+    return join(passages, index.scratch.zeros)
 
 
 def _threads_of(index: Index, first: int, last: int) -> ThreadWords:

@@ -31,7 +31,7 @@ from dedup.quotes.boilerplate import (
     note_shingles,
     stock_spans,
 )
-from dedup.quotes.spans import SIGNATURE, Passages
+from dedup.quotes.spans import SIGNATURE, Passages, without
 from dedup.stage import SIGNATURE_PIECE
 
 _NONE = np.zeros((0, 4), np.int64)
@@ -252,7 +252,7 @@ def without_stock(
     removed.stock[:] = stock_spans(removed.offsets[:-1], removed.offsets[1:], *known)
     for start, end in spans[stock][:, [within.START, within.END]].tolist():
         index.state[start:end] = within.OWN
-    return Passages(np.delete(spans, stock, axis=0), passages.runs)
+    return without(passages, stock, index.scratch.zeros)
 
 
 def _filter_words(entries: int) -> int:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dedup.arrays import inverse
 from dedup.quotes import within
+
+Zeros: TypeAlias = Callable[[tuple[int, ...], type], NDArray[Any]]
 
 SIGNATURE = 1 << 10
 """Flag of a span: a signature of its author."""
@@ -15,6 +19,9 @@ RESEMBLES = 1 << 11
 """Flag of a span found by aligning two resembling posts; it means nothing in a post with own words."""
 PROTECTED = 1 << 14
 """Flag of a span: it holds a phrase that the user protects."""
+
+_PIECE = 1 << 14
+"""Spans that are copied together."""
 
 
 class Passages(NamedTuple):
@@ -27,19 +34,38 @@ class Passages(NamedTuple):
 NOTHING = Passages(np.zeros((0, within.SPAN_COLUMNS), np.int64), np.zeros((0, 3), np.int64))
 
 
-def join(parts: list[Passages]) -> Passages:
-    """Several sets of passages as one, sorted by (post, start)."""
+def join(parts: list[Passages], zeros: Zeros = np.zeros) -> Passages:
+    """Several sets of passages as one, sorted by (post, start). zeros: like `np.zeros`, for large arrays."""
     parts = [part for part in parts if len(part.spans)]
     if not parts:
         return NOTHING
-    base = 0
-    spans = []
+    posts, starts = (
+        np.concatenate([part.spans[:, column] for part in parts]) for column in (within.POST, within.START)
+    )
+    places = inverse(np.lexsort((starts, posts)))
+    spans = zeros((len(posts), within.SPAN_COLUMNS), np.int64)
+    runs = zeros((sum(len(part.runs) for part in parts), 3), np.int64)
+    first = first_run = 0
     for part in parts:
-        moved = part.spans.copy()
-        moved[:, within.FIRST_RUN] += base
-        moved[:, within.LAST_RUN] += base
-        base += len(part.runs)
-        spans.append(moved)
-    all_spans = np.concatenate(spans)
-    order = np.lexsort((all_spans[:, within.START], all_spans[:, within.POST]))
-    return Passages(all_spans[order], np.concatenate([part.runs for part in parts]))
+        there = places[first : first + len(part.spans)]
+        spans[there] = part.spans
+        for column in (within.FIRST_RUN, within.LAST_RUN):
+            spans[there, column] += first_run
+        runs[first_run : first_run + len(part.runs)] = part.runs
+        first += len(part.spans)
+        first_run += len(part.runs)
+    return Passages(spans, runs)
+
+
+def without(passages: Passages, gone: NDArray[np.int64], zeros: Zeros = np.zeros) -> Passages:
+    """Passages but those of some numbers, in their order; the runs stay."""
+    spans = passages.spans
+    stay = np.ones(len(spans), np.bool_)
+    stay[gone] = False
+    left = zeros((int(stay.sum()), within.SPAN_COLUMNS), np.int64)
+    at = 0
+    for first in range(0, len(spans), _PIECE):
+        some = spans[first : first + _PIECE][stay[first : first + _PIECE]]
+        left[at : at + len(some)] = some
+        at += len(some)
+    return Passages(left, passages.runs)
