@@ -46,7 +46,7 @@ class FakePipeline:
     """Stands in for the pipeline: keeps what it is called with, gives or raises what it is told to."""
 
     def __init__(self) -> None:
-        self.calls: list[tuple[list[str], Path, config.Config, bool]] = []
+        self.calls: list[tuple[list[str], str, config.Config, bool]] = []
         self.progress: Progress | None = None
         self.rejected = 0
         self.ratio = 0.25
@@ -55,12 +55,13 @@ class FakePipeline:
     def clean(
         self,
         paths: Sequence[str],
-        out: Path,
+        out: str,
         settings: config.Config,
         *,
-        against: Sequence[Path] = (),
-        reference: Sequence[Path] = (),
+        against: Sequence[str] = (),
+        reference: Sequence[str] = (),
         force: bool = False,
+        work: Path | None = None,
         progress: Progress | None = None,
         engine: StartEngine = on_this_machine,
     ) -> Summary:
@@ -68,7 +69,7 @@ class FakePipeline:
         self.progress = progress
         if self.error is not None:
             raise self.error
-        return Summary(out, self.rejected, report_with(self.ratio))
+        return Summary(Path(out), self.rejected, report_with(self.ratio))
 
     @property
     def config(self) -> config.Config:
@@ -229,7 +230,7 @@ def test_flags_override_set_overrides_file(pipeline: FakePipeline, tmp_path: Pat
     done = run.invoke(app, ["clean", "a.txt", "b", "-o", "out", "--force", *arguments])
     assert done.exit_code == 0, done.stderr
     paths, folder, used, force = pipeline.calls[-1]
-    assert (paths, folder, force) == (["a.txt", "b"], Path("out"), True)
+    assert (paths, folder, force) == (["a.txt", "b"], "out", True)
     assert (used.match.threshold, used.match.shingle_words, used.quotes.min_words) == (0.8, 6, 9)
     assert used.decide.protect_authors == ["ann"] and used.decide.quotes == "mark"
     assert used.read.fields == {"author": "nick", "text": "msg"} and used.read.separator == "--"
