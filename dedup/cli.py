@@ -171,7 +171,7 @@ def clean(
         typer.Option(
             "--work",
             metavar="FOLDER",
-            help="Where the run keeps its files until they are uploaded, if OUT is an address.",
+            help="Where the run has its own folder until it is uploaded, if OUT is an address; else here.",
         ),
     ] = None,
     input_format: flags.InputFormat = None,
@@ -236,7 +236,11 @@ def clean(
 
         terminal.print_stages(summary.run)
     if summary.rejected:
-        _complain(f"{summary.rejected:,} records could not be read; they are in {summary.out}/rejected.")
+        from dedup.readers import stores
+
+        out = str(summary.out)
+        there = stores.below(out, "rejected") if stores.is_address(out) else Path(out, "rejected")
+        _complain(f"{summary.rejected:,} records could not be read; they are in {there}.")
         raise typer.Exit(REJECTED)
 
 

@@ -102,6 +102,9 @@ def _manifest_of(out: str) -> Manifest:
     if not stores.is_address(out):
         return load_manifest(Path(out))
     manifest = stores.below(out, MANIFEST)
+    if stores.look_at(manifest) is None:
+        hint = "Give the address that `dedup clean --output` wrote to, when it is finished."
+        raise OutputError("is not a finished output of dedup.", where=out, hint=hint)
     with stores.open_file(manifest) as file:
         return parse_manifest(file.read(), manifest)
 

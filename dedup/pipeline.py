@@ -95,8 +95,8 @@ def clean(
     paths: files, folders, globs, addresses (see `readers.stores`), or "-" for standard input. A run that
     was stopped, given again, goes on where it was. against: outputs of earlier runs; reference: any
     other input. What stands in them is taken out of the dump, and they stay as they are. force: replace
-    what an earlier run wrote in `out`. work: the folder for what is under way, where `out` is an address; if
-    none is given, one below the current folder. engine: what runs the steps, as
+    what an earlier run wrote in `out`. work: the folder below which the run has its own, where `out` is an
+    address; else the current one. engine: what runs the steps, as
     `engines.spark.on_spark()`; changes no byte. Raises InputError for a path that does not exist, or whose
     content changes meanwhile, OutputError for a folder that cannot or must not be written or read,
     ConfigError for settings that cannot be.

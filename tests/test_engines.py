@@ -228,3 +228,20 @@ def test_most_rows_that_stand_alone_do_not(tmp_path: Path) -> None:
     found = sifted(tmp_path, tables)
     assert {tables[0][1], tables[-1][0]} <= set(found)
     assert len(found) < 12_000 / 6
+
+
+def test_what_a_task_left_that_died_is_no_row(tmp_path: Path) -> None:
+    class Engine(SparkEngine):
+        def __init__(self) -> None:
+            self._folder, self.shared, self.parts = tmp_path, tmp_path, 1
+
+        def map_batches(self, function: Any, items: Any) -> Any:
+            return map(function, items)
+
+    (rows := tmp_path / "rows").mkdir()
+    (some := tmp_path / "some").mkdir()
+    batch = pa.record_batch([[1, 1, 2], [5, 6, 7], [8 << 20, 8 << 20, 9 << 20]], schema=KEYED)
+    (tmp_path / "0.result").write_bytes(wire.pack(sieve.write_rows(batch, rows / "0.parquet", ["key"])))
+    (rows / ".1.parquet-0011").write_bytes(b"PAR1 and no more")
+    assert Engine()._sift([0], rows, some, ["key"]) == 2
+    assert pq.read_table(some / "0.parquet")["post"].to_pylist() == [5, 6] and not rows.exists()

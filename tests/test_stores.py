@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from pathlib import Path
-from typing import IO, ClassVar, NamedTuple
+from typing import IO, Any, ClassVar, NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 from uuid import uuid4
 from xml.sax.saxutils import escape, unescape
@@ -311,22 +311,33 @@ def test_a_finished_output_in_a_bucket_is_only_replaced_by_force(here: Path, buc
     out = bucket.root / "clean"
     clean([DATA / "forum.jsonl"], address, SMALL)
     before = files_of(out)
-    (out / "notes.txt").write_bytes(b"not ours")
+    others = {"notes.txt": b"not ours", "corpus/part-00099.jsonl.zst": b"nor this"}
+    for name, content in others.items():
+        (out / name).write_bytes(content)
     with pytest.raises(OutputError, match="holds the finished output"):
         clean([DATA / "thread.txt"], address, SMALL)
-    assert files_of(out) == {**before, "notes.txt": b"not ours"}
+    assert files_of(out) == before | others
     bucket.store.log.clear()
+    (here / "work").mkdir()
+    (here / "work" / "notes.txt").write_bytes(b"not ours")
     clean([DATA / "thread.txt"], address, SMALL, force=True, work=here / "work")
-    assert files_of(out).keys() < before.keys() | {"notes.txt"} and (out / "notes.txt").exists()
-    assert not verify(out).problems
+    after = files_of(out)
+    assert after.keys() < (before | others).keys() and others.items() < after.items()
     assert bucket.store.log[1] == "-clean/manifest.json"
-    assert list(here.iterdir()) == []
+    assert [path.name for path in (here / "work").iterdir()] == ["notes.txt"]
+    for name in others:
+        (out / name).unlink()
+    assert not verify(out).problems
 
 
 def test_a_bucket_that_holds_something_else(here: Path, bucket: Bucket) -> None:
     (bucket.root / "mine").mkdir()
     (bucket.root / "mine" / "corpus.txt").write_bytes(b"")
-    for name, problem in {"mine": "is not empty", "mine/corpus.txt": "is a file"}.items():
+    for name, problem in {
+        "mine": "is not empty",
+        "mine/corpus.txt": "is a file",
+        "a/../mine": "no such",
+    }.items():
         for force in (False, True):
             with pytest.raises(OutputError, match=problem):
                 clean([DATA / "forum.jsonl"], f"s3://bucket/{name}{bucket.settings}", SMALL, force=force)
@@ -336,6 +347,19 @@ def test_a_bucket_that_holds_something_else(here: Path, bucket: Bucket) -> None:
     with pytest.raises(OutputError, match=r"s3://bucket/new.*cannot be reached .*(denied|DENIED)"):
         clean([DATA / "forum.jsonl"], f"s3://bucket/new{bucket.settings}", SMALL)
     assert files_of(bucket.root) == {"mine/corpus.txt": b""} and list(here.iterdir()) == []
+
+
+def test_nothing_that_is_read_lies_in_what_is_written(here: Path) -> None:
+    clean([DATA / "thread.txt"], here / "out", SMALL)
+    before = files_of(here)
+    (here / "link").symlink_to(here / "out")
+    for path in ("out/corpus", "link/corpus", f"file://{here}/link"):
+        for to in (f"file://{here}/out", f"file://{here}/link"):
+            with pytest.raises(OutputError, match="lies inside the output"):
+                clean([path], to, SMALL, force=True)
+    with pytest.raises(OutputError, match="lies inside the output"):
+        clean([DATA / "thread.txt"], f"file://{here}/out", SMALL, force=True, work="out")
+    assert files_of(here) == before
 
 
 def test_an_upload_that_was_stopped_goes_on(tmp_path: Path, here: Path, bucket: Bucket) -> None:
@@ -358,30 +382,60 @@ def test_an_upload_that_was_stopped_goes_on(tmp_path: Path, here: Path, bucket: 
     assert list(here.iterdir()) == []
 
 
+class Died(BaseException):
+    """As if the process had been killed."""
+
+
+def die(*_: object, **__: object) -> None:
+    raise Died
+
+
+def stopped(at: str, patch: pytest.MonkeyPatch, *arguments: Any, **how: Any) -> None:
+    """A run that is killed when it comes to a method of `Upload`."""
+    with patch.context() as context, pytest.raises(Died):
+        context.setattr(Upload, at, die)
+        clean(*arguments, **how)
+
+
 def test_a_run_that_was_stopped_after_its_manifest_is_tidied_up(
     here: Path, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     address = f"s3://bucket/clean{bucket.settings}"
-
-    def dies(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(Upload, "_delete_mark", dies)
-        clean([DATA / "forum.jsonl"], address, SMALL)
+    stopped("_delete_mark", monkeypatch, [DATA / "forum.jsonl"], address, SMALL)
     assert list(here.iterdir()) != [] and (bucket.root / "clean" / ".dedup").is_dir()
     with pytest.raises(OutputError, match="holds the finished output"):
         clean([DATA / "forum.jsonl"], address, SMALL)
     assert list(here.iterdir()) == [] and not list((bucket.root / "clean" / ".dedup").iterdir())
-    # a folder in which another run was stopped stays
-    other = f"s3://bucket/other{bucket.settings}"
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(Upload, "upload", dies)
-        clean([DATA / "forum.jsonl"], other, SMALL, work=here / "work")
-    with pytest.raises(OutputError, match="it had another --output"):
-        clean([DATA / "forum.jsonl"], address, SMALL, work=here / "work")
-    clean([DATA / "forum.jsonl"], other, SMALL, work=here / "work")
-    assert list(here.iterdir()) == [] and not verify(bucket.root / "other").problems
+
+
+def test_a_run_with_force_that_was_stopped_goes_on_without(
+    tmp_path: Path, here: Path, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address, paths = f"s3://bucket/clean{bucket.settings}", [DATA / "forum.jsonl"]
+    clean([DATA / "thread.txt"], address, SMALL)
+    stopped("upload", monkeypatch, paths, address, SMALL, force=True)
+    monkeypatch.setattr("platform.node", lambda: "another name of this machine")
+    clean(paths, address, SMALL)
+    clean(paths, tmp_path / "out", SMALL)
+    assert files_of(bucket.root / "clean") == files_of(tmp_path / "out")
+    assert list(here.iterdir()) == []
+
+
+@pytest.mark.parametrize("at", ["upload", "finish"])
+def test_who_was_replaced_meanwhile_writes_nothing_any_more(
+    at: str, here: Path, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address, paths = f"s3://bucket/clean{bucket.settings}", [DATA / "forum.jsonl"]
+    stopped(at, monkeypatch, paths, address, SMALL)
+    clean([DATA / "thread.txt"], address, SMALL, force=True, work=here / "work")
+    after = files_of(bucket.root / "clean")
+    # the first run goes on where it was stopped, as if it had never been
+    monkeypatch.setattr(Upload, "begin", lambda ours, *_, **__: setattr(ours, "_mark", ours._own_mark()))
+    if at == "finish":
+        monkeypatch.setattr(Upload, "upload", lambda *_: None)
+    with pytest.raises(OutputError, match="another run was begun there meanwhile"):
+        clean(paths, address, SMALL)
+    assert files_of(bucket.root / "clean") == after and not verify(bucket.root / "clean").problems
 
 
 def test_an_earlier_output_in_a_bucket(tmp_path: Path, here: Path, bucket: Bucket) -> None:
@@ -415,4 +469,4 @@ def test_work_is_for_addresses(tmp_path: Path) -> None:
     out = tmp_path / "there"
     clean([DATA / "thread.txt"], f"file:{out}", SMALL, work=tmp_path / "work")  # as pathlib makes it
     clean([DATA / "thread.txt"], tmp_path / "out", SMALL)
-    assert files_of(out) == files_of(tmp_path / "out") and not (tmp_path / "work").exists()
+    assert files_of(out) == files_of(tmp_path / "out") and not list((tmp_path / "work").iterdir())

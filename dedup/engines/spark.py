@@ -144,21 +144,21 @@ class SparkEngine:
             self._jobs.submit(self._select, some, folder / "wanted", wanted).result()
         for path in folder.glob("wanted/*.parquet"):
             yield from pq.ParquetFile(path).iter_batches(_ROWS)
-        shutil.rmtree(folder)
+        shutil.rmtree(folder, ignore_errors=True)
 
     def _sift(self, tasks: list[int], rows: Path, some: Path, keys: list[str]) -> int:
         """Put the rows of these tasks that may be wanted into another folder; how many they are."""
         results = [_path(self._folder, task, _RESULT) for task in tasks]
-        total = sum(pq.read_metadata(file).num_rows for file in rows.iterdir())
+        files = [rows / f"{task}.parquet" for task in tasks]  # other files are of tasks that died
+        total = sum(pq.read_metadata(file).num_rows for file in files)
         cells = (wire.unpack(result.read_bytes(), NDArray[np.uint32]) for result in results)
         repeated = Scratch(self._folder, shared=self.shared).copy(repeated_cells(cells, total))
         for result in results:
             result.unlink(missing_ok=True)
-        files = [rows / f"{task}.parquet" for task in tasks]
         share = max(1, len(files) // (_JOBS * self.parts))
         shares = (Rows(files[at : at + share], keys, repeated, some) for at in range(0, len(files), share))
         kept = sum(self.map_batches(sift, shares))
-        shutil.rmtree(rows)
+        shutil.rmtree(rows, ignore_errors=True)  # a second attempt at a task may be at it yet
         return kept
 
     def map_kernels(self, function: Callable[..., Result], *items: Iterable[Any]) -> Iterator[Result]:

@@ -189,5 +189,5 @@ def complaints(address: str, kind: type[InputError | OutputError] = InputError) 
         raise kind(
             f"cannot be reached ({said}).",
             where=address,
-            hint="Arrow knows s3, gs, abfs and hdfs, each with its own settings; mount other stores.",
+            hint="Check the address and the settings of its store. Arrow knows s3, gs, abfs and hdfs.",
         ) from None
