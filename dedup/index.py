@@ -99,9 +99,11 @@ def _index(
     scratch = Scratch(stage.folder, memory, engine.shared)
     keep = scratch.copy
 
-    paths, id_hashes = ids.codes(keys["path"]), keys["id"]
+    paths, id_hashes = keep(ids.codes(keys["path"])), keep(keys["id"])
     earlier = np.arange(len(paths)) < blocks[len(stage.corpora)]
-    threads, rank, months, answers = _thread_up(keys, batches, paths, id_hashes, earlier, config, engine)
+    threads, rank, months, answers = _thread_up(
+        keys, batches, paths, id_hashes, earlier, config, engine, keep
+    )
     input_of = keep(threads.posts)
     number_of = keep(inverse(input_of))
     order = keep(number_of[inverse(rank)])
@@ -203,10 +205,11 @@ def _thread_up(
     earlier: NDArray[np.bool_],
     config: Config,
     engine: Engine,
+    keep: Callable[[NDArray[Any]], NDArray[Any]],
 ) -> tuple[Threads, NDArray[np.int64], NDArray[np.int32], NDArray[np.bool_]]:
     """The threads, ranks, months and answers (see `Index`) of all posts, in input order.
 
-    earlier: bool, of earlier corpora.
+    earlier: bool, of earlier corpora. keep: puts large arrays where they take no memory.
     """
     parent_hashes = keys["parent_id"]
     thread_codes = ids.codes(keys["thread_id"])
@@ -214,15 +217,15 @@ def _thread_up(
     # a post that says of none that it is its parent answers the one it quotes, on whatever page that stands
     quoted = ids.link_quoted(id_hashes, keys["quoted"], thread_codes)
     answers = (parents < 0) & (quoted >= 0)
-    parents = np.where(answers, quoted, parents)
+    parents = keep(np.where(answers, quoted, parents))
     # answers to a post that is not in the dump (a cleaned one, say) are a thread all the same
     orphans = (thread_codes < 0) & (parents < 0) & (parent_hashes != 0)
     siblings = ids.codes(np.where(orphans, ids.pair_keys(parent_hashes, paths), np.uint64(0)))
-    thread_codes = np.where(orphans, thread_codes.max(initial=-1) + 1 + siblings, thread_codes)
+    thread_codes = keep(np.where(orphans, thread_codes.max(initial=-1) + 1 + siblings, thread_codes))
     del parent_hashes, quoted, orphans, siblings
     sources = date_sources(batches, paths)
-    times = read_times(batches, sources, config.read.date_format, engine.map_kernels)
-    rank = order_posts(times, thread_codes, parents, paths)
+    times = keep(read_times(batches, sources, config.read.date_format, engine.map_kernels))
+    rank = keep(order_posts(times, thread_codes, parents, paths))
     if earlier.any():
         rank[np.lexsort((rank, ~earlier))] = np.arange(len(rank))
     is_page = np.zeros(len(rank), np.bool_)
