@@ -72,6 +72,7 @@ class Claim:
 
 def claim(
     out: Path,
+    *,
     force: bool = False,
     inputs: Iterable[str] = (),
     earlier: Iterable[str] = (),

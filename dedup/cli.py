@@ -238,8 +238,7 @@ def clean(
     if summary.rejected:
         from dedup.readers import stores
 
-        out = str(summary.out)
-        there = stores.below(out, "rejected") if stores.is_address(out) else Path(out, "rejected")
+        there = stores.below(str(summary.out), "rejected")
         _complain(f"{summary.rejected:,} records could not be read; they are in {there}.")
         raise typer.Exit(REJECTED)
 

@@ -104,7 +104,7 @@ class Policy(NamedTuple):
 
 
 def in_input_order(decisions: Decisions, index: Index) -> Decisions:
-    """The decisions with posts and words numbered as they stand in the input."""
+    """The decisions with posts and words numbered as they stand in the input, and rows sorted so."""
     number_of = inverse(index.input_of)
     # one more for -1, which stays
     input_of = np.append(index.input_of, np.int64(-1))

@@ -86,7 +86,7 @@ def find_earlier(
                 where=given,
                 hint="Clean that dump with --output-format jsonl or parquet.",
             )
-        paths = {file.path: _below(given, file.path) for file in manifest.outputs}
+        paths = {file.path: stores.below(given, file.path) for file in manifest.outputs}
         found.append(
             Earlier(
                 _shown(given),
@@ -107,10 +107,6 @@ def _manifest_of(out: str) -> Manifest:
         raise OutputError("is not a finished output of dedup.", where=out, hint=hint)
     with stores.open_file(manifest) as file:
         return parse_manifest(file.read(), manifest)
-
-
-def _below(out: str, name: str) -> str:
-    return stores.below(out, name) if stores.is_address(out) else str(Path(out) / name)
 
 
 def read_earlier(name: str) -> Iterator[tuple[str, str]]:

@@ -111,7 +111,7 @@ def clean(
     inputs = [*(shard for corpus in earlier for shard in corpus.provenance), *(s.path for s in sources)]
     check_room(folder, sources)
     names, address = [corpus.name for corpus in earlier], None if upload is None else upload.address
-    with claim(folder, force, inputs, names, config, address) as claimed:
+    with claim(folder, force=force, inputs=inputs, earlier=names, config=config, address=address) as claimed:
         if upload is not None:
             upload.begin(inputs, force=force, resumed=claimed.resumed)
         if claimed.resumed:

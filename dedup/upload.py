@@ -14,7 +14,6 @@ import os
 import platform
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import partial
 from io import RawIOBase
 from pathlib import Path
@@ -44,6 +43,7 @@ that was stopped goes on from there; and the manifest that goes there last."""
 _AT_ONCE = 4
 """Files; Arrow holds what it is given until the store has it."""
 _PIECE_BYTES = 8 << 20
+_complaints = partial(stores.complaints, kind=OutputError)
 
 
 def find_upload(out: str, work: str | os.PathLike[str] | None) -> Upload | None:
@@ -67,7 +67,8 @@ class Upload:
     def __init__(self, address: str, work: Path) -> None:
         self._place = place = stores.find_place(address)
         self.address = place.address_of(place.name)
-        if not {"", ".", ".."}.isdisjoint(place.name.removeprefix(place.root).strip("/").split("/")[1:]):
+        parts = place.name.removeprefix(place.root).strip("/")
+        if parts and not {"", ".", ".."}.isdisjoint(parts.split("/")):
             hint = "Write it without empty parts, . and .."
             raise OutputError("stores know no such names.", where=address, hint=hint)
         digest = hashlib.sha256(self.address.encode("utf-8", "surrogateescape")).hexdigest()
@@ -128,8 +129,7 @@ class Upload:
             (self.folder / WORK_FOLDER / _UPLOADED).open("ab", buffering=0) as noted,
             ThreadPoolExecutor(_AT_ONCE, "dedup-upload") as pool,
         ):
-            self._check_mark()
-            names = self._names()
+            names = self._check_mark()
             there = self._uploaded(names)
             before = self._earlier_files(names)
             if MANIFEST in names:  # what is there from now on is no finished output
@@ -169,14 +169,16 @@ class Upload:
         last = self.folder / WORK_FOLDER / _LAST
         return last.read_bytes() if last.exists() else None
 
-    def _check_mark(self) -> None:
-        """Raises OutputError where another run was told to start over there meanwhile."""
-        if _MARK not in self._names() or self._read(_MARK) != self._mark:
+    def _check_mark(self) -> set[str]:
+        """The names of all files there. Raises OutputError where another run was told to start over there."""
+        names = self._names()
+        if _MARK not in names or self._read(_MARK) != self._mark:
             raise OutputError(
                 "another run was begun there meanwhile, with --force.",
                 where=self.address,
                 hint="Choose another --output, or start over with --force when that run is finished.",
             )
+        return names
 
     def _is_inside(self, path: str) -> bool:
         """Whether a file, here or in a store, lies in the output folder."""
@@ -271,9 +273,3 @@ def _whose(mark: bytes) -> str:
         return f"on {found['host']} in {found['folder']}"
     except (ValueError, TypeError, KeyError, RecursionError):
         return "by whom cannot be read"
-
-
-@contextmanager
-def _complaints(address: str) -> Iterator[None]:
-    with stores.complaints(address, OutputError):
-        yield

@@ -336,7 +336,8 @@ def test_a_bucket_that_holds_something_else(here: Path, bucket: Bucket) -> None:
     for name, problem in {
         "mine": "is not empty",
         "mine/corpus.txt": "is a file",
-        "a/../mine": "no such",
+        "a/../mine": "no such names",
+        "../z": "no such names",
     }.items():
         for force in (False, True):
             with pytest.raises(OutputError, match=problem):

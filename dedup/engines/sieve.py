@@ -23,7 +23,7 @@ _MIX = 0x9E3779B97F4A7C15
 _CELL_BITS, _LOW_BITS = 32, 20
 """What `note_seen` looks at of a hash."""
 _LEAST_BITS, _MOST_BITS = 10, _CELL_BITS
-"""Sizes of a filter: at most half a gigabyte, which 400 million rows share well."""
+"""Of the number of a cell: a filter takes at most half a gigabyte, which 400 million rows share well."""
 
 
 class Rows(NamedTuple):

@@ -263,12 +263,12 @@ class SparkEngine:
         from pyspark.sql.functions import max as greatest
 
         same = Window.partitionBy(*wanted.keys)
-        number, count = dense_rank().over(same.orderBy(wanted.among)), greatest("number").over(same)
+        number, values = dense_rank().over(same.orderBy(wanted.among)), greatest("number").over(same)
         with self._job():
             # Spark takes what it reads for a pattern
             rows = self._session.read.parquet("file://" + re.sub(r"([\\\[\]{}*?])", r"\\\1", str(given)))
-            counted = rows.withColumn("number", number).withColumn("count", count)
-            repeated = counted.where(counted["count"].between(2, wanted.most or _ANY))
+            counted = rows.withColumn("number", number).withColumn("values", values)
+            repeated = counted.where(counted["values"].between(2, wanted.most or _ANY))
             repeated.select(*rows.columns).write.parquet(f"file://{found}")
 
     @contextmanager

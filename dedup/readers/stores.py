@@ -82,9 +82,11 @@ def open_file(address: str) -> Any:
         return place.files.open_input_stream(place.name, compression=None, buffer_size=_READ_AHEAD_BYTES)
 
 
-def below(address: str, name: str) -> str:
-    """The address of a file in the folder of an address."""
-    place = find_place(address)
+def below(folder: str, name: str) -> str:
+    """The path of what is in a folder here, or the address of what is below one."""
+    if not is_address(folder):
+        return str(Path(folder, name))
+    place = find_place(folder)
     return place.address_of(f"{place.name.rstrip('/')}/{name}")
 
 

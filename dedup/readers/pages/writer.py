@@ -565,32 +565,6 @@ def _is_cut_short(out: Bytes, at: Int, end: Int) -> bool:
 
 
 @helper
-def _code(
-    data: Bytes,
-    at: Int,
-    end: Int,
-    out: Bytes,
-    state: Int64s,
-    stack: NDArray[np.int64],
-    notes: NDArray[np.int64],
-) -> None:
-    """Text that keeps its white space."""
-    while at < end and (data[at] == _LINE_FEED or data[at] == _RETURN):
-        if not (data[at] == _RETURN and at + 1 < end and data[at + 1] == _LINE_FEED):
-            state[_BREAKS] += 1
-        at += 1
-    breaks = 0
-    while at < end and (data[end - 1] == _LINE_FEED or data[end - 1] == _RETURN):
-        end -= 1
-        if not (data[end] == _LINE_FEED and at < end and data[end - 1] == _RETURN):
-            breaks += 1
-    if at < end:
-        _begin_text(out, state, stack, notes)
-        state[_TO] = _copy(data, at, end, out, state[_TO], _AS_CODE)
-    state[_BREAKS] += breaks
-
-
-@helper
 def _begin_text(out: Bytes, state: Int64s, stack: NDArray[np.int64], notes: NDArray[np.int64]) -> None:
     """Write what is due before text."""
     state[_WAITING] = -1  # what it was the label of was no quote
